@@ -1,0 +1,8 @@
+//! Ids, time, sizes and diagnostics: the words every other floor speaks.
+
+pub mod diagnostic;
+pub mod digest;
+pub mod name;
+pub mod owner;
+pub mod size;
+pub mod time;

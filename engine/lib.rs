@@ -1,0 +1,6 @@
+//! `sculpt` carries out goals: DAGs of phases whose resources, verification, budgets and daemons are declared.
+//!
+//! Floors are folders; a floor imports only floors below it:
+//! base ← manifest ← plan ← kernel ← journal ← views ← ports ← adapters ← driver ← interface.
+
+pub mod base;
