@@ -4,3 +4,4 @@
 //! base ← manifest ← plan ← kernel ← journal ← views ← ports ← adapters ← driver ← interface.
 
 pub mod base;
+pub mod manifest;

@@ -1,0 +1,43 @@
+//! `without-effect`: what the language has, and this build reads without acting on it. `plan` and `run` say so, since a promise that
+//! nobody keeps is worse than none.
+
+use super::Facts;
+use crate::base::diagnostic::{self, Diagnostic, Severity};
+use crate::manifest::goal::Goal;
+use crate::manifest::node::Document;
+use crate::manifest::process::Restart;
+
+/// Everything in a goal that this build does not act on, each with its place.
+pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
+    let facts = Facts::new(goal, document);
+    let mut found = Vec::new();
+    let mut say = |path: &[&str], what: &str, hint: &str| {
+        let mut finding = document.error_at_key(path, "without-effect", format!("{what}: not in this build")).hint(hint);
+        finding.severity = Severity::Warning;
+        found.push(finding);
+    };
+    for (key, there) in [("reverify", goal.reverify.is_some()), ("concurrency_group", goal.concurrency_group.is_some())] {
+        if there {
+            say(&[key], &format!("`{key}` has no effect yet"), "`sculpt verify` asks the checks again by hand");
+        }
+    }
+    for phase in facts.phases.values() {
+        for (name, resource) in &phase.phase.resources {
+            let name = name.as_str();
+            if resource.restart.is_some_and(|restart| restart != Restart::No) {
+                let hint = "a service that ends is reported as regressed; `sculpt run` starts it again";
+                say(&phase.path(&["resources", name, "restart"]), "a service that ends is not restarted yet", hint);
+            }
+            if resource.evictable == Some(true) {
+                let hint = "nothing is collected under memory pressure yet";
+                say(&phase.path(&["resources", name, "evictable"]), "`evictable` has no effect yet", hint);
+            }
+        }
+        if phase.phase.capabilities.is_some() {
+            let hint = "a command has the rights of whoever runs sculpt";
+            say(&phase.path(&["capabilities"]), "`capabilities` are not enforced yet", hint);
+        }
+    }
+    diagnostic::sort(&mut found);
+    found
+}

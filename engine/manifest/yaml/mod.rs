@@ -1,0 +1,8 @@
+//! YAML text → tree of nodes that know where they stand. The only folder that knows the YAML crate.
+
+mod compose;
+mod explain;
+mod read;
+mod scalar;
+
+pub use read::{MAX_BYTES, WriteError, parse, scalar, source, write};
