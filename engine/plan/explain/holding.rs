@@ -1,0 +1,168 @@
+//! What each phase owns, and when it lets go of it.
+
+use serde::Serialize;
+
+use crate::base::owner::Owner;
+use crate::manifest::process::Process;
+use crate::manifest::resource::{Directory, Port, Resource, Scope};
+use crate::manifest::template::{self, Context};
+use crate::manifest::work::Run;
+use crate::plan::sealed::{Plan, PlannedPhase};
+
+/// What a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A file that the engine writes.
+    File,
+    /// A port that must be free.
+    Port,
+    /// A process.
+    Process,
+    /// A container.
+    Container,
+    /// A container network.
+    Network,
+    /// A container volume.
+    Volume,
+    /// What commands create and destroy.
+    Custom,
+}
+
+impl Kind {
+    /// The word for it, as in the manifest.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File => "file",
+            Self::Port => "port",
+            Self::Process => "process",
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Custom => "custom",
+        }
+    }
+
+    /// The kind of a declared resource.
+    pub const fn of(resource: &Resource) -> Self {
+        match resource {
+            Resource { process: Some(_), .. } => Self::Process,
+            Resource { container: Some(_), .. } => Self::Container,
+            Resource { directory: Some(_), .. } => Self::Directory,
+            Resource { file: Some(_), .. } => Self::File,
+            Resource { port: Some(_), .. } => Self::Port,
+            Resource { network: Some(_), .. } => Self::Network,
+            Resource { volume: Some(_), .. } => Self::Volume,
+            _ => Self::Custom,
+        }
+    }
+}
+
+/// When a resource goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Released {
+    /// When its phase ends.
+    PhaseEnd,
+    /// With `sculpt down`.
+    Down,
+    /// With `sculpt down --volumes`; otherwise it is kept.
+    DownVolumes,
+}
+
+impl Released {
+    /// The words for it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::PhaseEnd => "the phase's end",
+            Self::Down => "sculpt down",
+            Self::DownVolumes => "sculpt down --volumes",
+        }
+    }
+}
+
+/// A resource that a phase owns. A directory that is there before is used, but not owned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holding {
+    /// Its place.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: Kind,
+    /// Its path, its ports or its command, as far as they are known before the run.
+    pub what: String,
+    /// How long it lives.
+    pub scope: Scope,
+    /// When it goes.
+    pub released: Released,
+}
+
+/// What the phases own, in the order of the plan.
+pub(super) fn holdings(plan: &Plan) -> Vec<Holding> {
+    plan.phases
+        .iter()
+        .flat_map(|phase| {
+            phase.spec.resources.iter().map(|(name, resource)| {
+                let kind = Kind::of(resource);
+                let kept_by_default = resource.scope == Scope::Goal && matches!(kind, Kind::Directory | Kind::File | Kind::Volume);
+                let released = match (resource.keep.unwrap_or(kept_by_default), resource.scope) {
+                    (true, _) => Released::DownVolumes,
+                    (false, Scope::Goal) => Released::Down,
+                    (false, Scope::Phase) => Released::PhaseEnd,
+                };
+                Holding {
+                    owner: Owner::resource(&plan.goal, &phase.name, name),
+                    kind,
+                    what: what(plan, phase, resource),
+                    scope: resource.scope,
+                    released,
+                }
+            })
+        })
+        .collect()
+}
+
+fn what(plan: &Plan, phase: &PlannedPhase, resource: &Resource) -> String {
+    let text = written(resource);
+    if phase.spec.templates == Some(false) || !template::has_template(&text) {
+        return text;
+    }
+    let mut context = Context::new().with("params", &plan.params);
+    for (root, value) in &phase.bindings {
+        context.set(root, value);
+    }
+    // What only the run knows (outputs, secrets) stays as it is written.
+    template::render(&text, &context).unwrap_or(text)
+}
+
+fn written(resource: &Resource) -> String {
+    let ports = |ports: &[Port]| ports.iter().map(port).collect::<Vec<_>>().join(", ");
+    match resource {
+        Resource { directory: Some(Directory::Path(path)), .. } => path.clone(),
+        Resource { directory: Some(Directory::Full(directory)), .. } => directory.path.clone(),
+        Resource { file: Some(file), .. } => file.path.clone(),
+        Resource { port: Some(one), .. } => port(one),
+        Resource { ports: list, .. } if !list.is_empty() => ports(list),
+        Resource { process: Some(Process::Run(run)), .. } => command(run),
+        Resource { process: Some(Process::Full(process)), .. } => command(&process.run),
+        Resource { container: Some(container), .. } => container.image.clone().or_else(|| container.build.clone()).unwrap_or_default(),
+        Resource { custom: Some(custom), .. } => command(&custom.create),
+        _ => String::new(),
+    }
+}
+
+fn port(port: &Port) -> String {
+    match port {
+        Port::Number(number) => number.to_string(),
+        Port::Text(text) => text.clone(),
+    }
+}
+
+fn command(run: &Run) -> String {
+    match run {
+        Run::Script(script) => script.lines().next().unwrap_or_default().to_owned(),
+        Run::Argv(arguments) => arguments.join(" "),
+    }
+}

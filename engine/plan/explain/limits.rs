@@ -1,0 +1,81 @@
+//! Limits, and whether this host can enforce them.
+
+use serde::Serialize;
+
+use crate::base::owner::Owner;
+use crate::manifest::policy::{Enforce, Limits};
+use crate::plan::sealed::Plan;
+
+/// What can be limited by a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Limit {
+    /// Memory.
+    Memory,
+    /// Processors.
+    Cpus,
+    /// Processes and threads.
+    Pids,
+}
+
+impl Limit {
+    /// The word for it, as in the manifest.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpus => "cpus",
+            Self::Pids => "pids",
+        }
+    }
+}
+
+/// What a host can do, as far as a plan depends on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HostReport {
+    /// How processes are held together there, as the end of "processes are held together by …".
+    pub mechanism: String,
+    /// What it can limit. Open files are limited everywhere.
+    pub enforceable: Vec<Limit>,
+    /// What it cannot promise, each as the end of "it cannot promise: …".
+    pub gaps: Vec<String>,
+}
+
+/// The limits of a goal, a phase or a resource.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Limited {
+    /// Whose limits they are.
+    pub owner: Owner,
+    /// The limits as declared.
+    pub limits: Limits,
+    /// What of them this host cannot enforce.
+    pub unenforced: Vec<Limit>,
+    /// True where the run is refused for it: `enforce: strict`, said here or by the goal.
+    pub refused: bool,
+}
+
+/// All declared limits: the goal's, then those of phases and resources in the order of the plan.
+pub(super) fn limits(plan: &Plan, host: &HostReport) -> Vec<Limited> {
+    let limited = |owner: Owner, limits: &Limits| {
+        let declared =
+            [(Limit::Memory, limits.memory.is_some()), (Limit::Cpus, limits.cpus.is_some()), (Limit::Pids, limits.pids.is_some())];
+        let unenforced: Vec<Limit> = declared
+            .into_iter()
+            .filter(|(limit, declared)| *declared && !host.enforceable.contains(limit))
+            .map(|(limit, _)| limit)
+            .collect();
+        let enforce = limits.enforce.or(plan.limits.enforce).unwrap_or_default();
+        let refused = enforce == Enforce::Strict && !unenforced.is_empty();
+        Limited { owner, limits: limits.clone(), unenforced, refused }
+    };
+    let mut all = Vec::new();
+    if plan.limits != Limits::default() {
+        all.push(limited(Owner::goal(&plan.goal), &plan.limits));
+    }
+    for (ix, phase) in plan.indexed() {
+        all.extend(phase.spec.limits.as_ref().map(|limits| limited(plan.owner(ix), limits)));
+        for (name, resource) in &phase.spec.resources {
+            all.extend(resource.limits.as_ref().map(|limits| limited(Owner::resource(&plan.goal, &phase.name, name), limits)));
+        }
+    }
+    all
+}

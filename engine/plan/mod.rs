@@ -1,0 +1,12 @@
+//! Goal → Plan: the sealed, expanded DAG that the kernel carries out.
+
+pub mod compile;
+pub mod error;
+pub mod explain;
+pub mod sealed;
+
+mod instances;
+mod order;
+mod reads;
+mod requires;
+mod steps;
