@@ -4,5 +4,6 @@
 //! base ← manifest ← plan ← kernel ← journal ← views ← ports ← adapters ← driver ← interface.
 
 pub mod base;
+pub mod kernel;
 pub mod manifest;
 pub mod plan;

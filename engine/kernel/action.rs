@@ -1,0 +1,334 @@
+//! What the kernel asks of the world, and what it hears back.
+//!
+//! An *effect* changes the world: it is recorded, and carried out with the permit that the record made.
+//! A *look* changes nothing and needs no permit; it is not recorded, only what follows from it is.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Answer, Stage};
+use super::fault::Fault;
+use crate::base::name::Name;
+use crate::base::time::Span;
+use crate::manifest::process::{Signal, StopTo};
+use crate::plan::sealed::PhaseIx;
+
+/// A run: the goal's name and a number that counts the goal's runs from 1, `crm.3`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub String);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The number of an effect, counted in the workspace's journal from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectId(pub u64);
+
+/// The number of a question that is being asked; lives only as long as the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct QuestionId(pub u64);
+
+/// How something is ended: a signal, to whom, and how long it may take until what is left is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopPolicy {
+    /// The first signal.
+    pub signal: Signal,
+    /// Who gets it.
+    pub to: StopTo,
+    /// How long it may take.
+    pub grace: Span,
+}
+
+impl StopPolicy {
+    /// At once, without a word.
+    pub const KILL: Self = Self { signal: Signal::SigKill, to: StopTo::All, grace: Span(0) };
+}
+
+/// A change to the world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Effect {
+    /// Prepare the run: keep its environment, fetch or generate its secrets, set its limits.
+    Prepare {
+        /// The run.
+        run: RunId,
+    },
+    /// Make a passive resource: directory, file, port, custom.
+    Make {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// The resource.
+        resource: Name,
+    },
+    /// Start a process resource. It ends when the process does.
+    Serve {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// The resource.
+        resource: Name,
+    },
+    /// Run the phase's command; what it leaves behind is ended with it.
+    Work {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The attempt, from 1.
+        attempt: u32,
+    },
+    /// Run the command of a check, as often as the question is tried: a standing permit.
+    Ask {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The question.
+        question: QuestionId,
+    },
+    /// End all processes of a place: of an attempt's work, or of a process resource.
+    End {
+        /// How.
+        stop: StopPolicy,
+    },
+    /// Kill all of a scope in which nobody runs whom a record knows: an engine died between a start and its record.
+    Sweep {
+        /// The scope's name, which begins with its goal's.
+        scope: String,
+    },
+    /// Remove a passive resource that sculpt made.
+    Remove,
+    /// Remove the goal's generated secrets.
+    Forget,
+}
+
+/// A process that sculpt started, so that a reused pid is never taken for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessMark {
+    /// The process id.
+    pub pid: u32,
+    /// Its start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub start: u64,
+    /// The boot it belongs to.
+    pub boot: String,
+    /// The name of the scope that holds it and everything that it starts.
+    pub scope: String,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    /// With this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody saw.
+    Unseen,
+}
+
+impl Exit {
+    /// True for status 0.
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unseen => f.write_str("unseen"),
+        }
+    }
+}
+
+/// A file that was kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its path in the workspace.
+    pub path: String,
+    /// SHA-256 of its content, in hex.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What was seen of an effect. All but `Started` and `Begun` end it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "saw", rename_all = "snake_case")]
+pub enum Seen {
+    /// A process runs.
+    Started {
+        /// The process.
+        process: ProcessMark,
+    },
+    /// A process ended, and what it left behind was ended too.
+    Exited {
+        /// How.
+        exit: Exit,
+        /// How many processes it left behind.
+        #[serde(default)]
+        leftovers: u32,
+        /// Processes that would not end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        survivors: Vec<u32>,
+        /// What it wrote to `$SCULPT_OUTPUT`.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        outputs: IndexMap<Name, String>,
+        /// What was kept of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        artifacts: Vec<Artifact>,
+    },
+    /// A custom resource was not there, and its create command is about to run: from now on there may be something to destroy.
+    Begun,
+    /// A passive resource is there.
+    Made {
+        /// False where it was there before: then it is used, but not owned.
+        created: bool,
+        /// Where a directory or a file is: from the workspace, or absolute where it is outside. What is removed is this, and no text rendered anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+        /// Outputs of a custom resource.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        outputs: IndexMap<Name, String>,
+    },
+    /// Processes were ended, and a look shows what is left.
+    Ended {
+        /// Processes that would not end; none is the aim and is measured.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        survivors: Vec<u32>,
+        /// How many had to be killed.
+        #[serde(default)]
+        killed: u32,
+    },
+    /// Done, with nothing to tell: secrets, removals, a question that is over.
+    Done,
+    /// It could not be done.
+    Failed {
+        /// The fault.
+        fault: Fault,
+        /// Evidence for a person.
+        evidence: String,
+    },
+}
+
+impl Seen {
+    /// True where the effect is over.
+    pub const fn is_end(&self) -> bool {
+        !matches!(self, Self::Started { .. } | Self::Begun)
+    }
+}
+
+/// What a phase amounts to once its texts are rendered: a pure look at plan, parameters, outputs and input files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brief {
+    /// False where `when` says so.
+    pub wanted: bool,
+    /// The hash of work, inputs, resources and checks after templating, in hex; empty where the phase has nothing to compare.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
+    /// The declared outputs.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<Name, String>,
+    /// A key for each check, equal where the check asks the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// Declared ports that no check connects to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconnected: Vec<String>,
+    /// For checks about a resource of this very phase, by their index, which one: once it is gone, they must not pass any more.
+    /// Pairs and no map: in a tagged record a number that is a key is written as a text, and is not read back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<(u16, Name)>,
+}
+
+/// A look at the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What does this phase amount to?
+    Brief {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+    },
+    /// Ask a question once.
+    Try {
+        /// The question.
+        question: QuestionId,
+        /// What is asked.
+        about: About,
+        /// How long it may take.
+        timeout: Span,
+    },
+}
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A check of a phase.
+    Check {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// Which of its checks.
+        check: u16,
+        /// When it is asked.
+        stage: Stage,
+    },
+    /// Whether a process resource is ready: its health check, or its ports, or that it runs.
+    Ready {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The resource.
+        resource: Name,
+    },
+}
+
+impl About {
+    /// The phase that it is about.
+    pub const fn phase(&self) -> (&RunId, PhaseIx) {
+        match self {
+            Self::Check { run, phase, .. } | Self::Ready { run, phase, .. } => (run, *phase),
+        }
+    }
+}
+
+/// What a look has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// What a phase amounts to.
+    Brief {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The brief, or why there is none.
+        brief: Result<Brief, (Fault, String)>,
+    },
+    /// A question's answer.
+    Answer {
+        /// The question.
+        question: QuestionId,
+        /// The answer.
+        answer: Answer,
+    },
+}

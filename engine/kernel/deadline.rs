@@ -1,0 +1,41 @@
+//! Deadlines: what becomes due when nothing else happens.
+
+use super::action::QuestionId;
+use super::input::At;
+
+/// What becomes due. Each is checked against the state when it comes; one that is no longer meant does nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deadline {
+    /// An attempt has used up its `timeout`.
+    Attempt {
+        /// The phase.
+        at: At,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// A phase has used up its `max_time`.
+    PhaseBudget {
+        /// The phase.
+        at: At,
+    },
+    /// A run has used up its `max_time`.
+    RunBudget {
+        /// The run.
+        run: super::action::RunId,
+    },
+    /// The pause before the next attempt is over.
+    Backoff {
+        /// The phase.
+        at: At,
+    },
+    /// The pause before the next try of a question is over.
+    Question {
+        /// The question.
+        question: QuestionId,
+    },
+    /// A question must have passed by now.
+    Patience {
+        /// The question.
+        question: QuestionId,
+    },
+}

@@ -1,0 +1,331 @@
+//! How a record changes the state. No decision is made here, and no record is refused that a release has written.
+
+use std::sync::Arc;
+
+use super::action::{Effect, Seen};
+use super::answer::Stage;
+use super::outcome::{Outcome, Proof, Verdict};
+use super::phase::{PhaseInput, PhaseState};
+use super::record::Record;
+use super::resource::{ResourceInput, ResourceState};
+use super::state::{Failure, Goal, Open, PastRun, PhaseRun, Proved, Reply, Run, RunEnd, State};
+use super::stock::{Kind, Resource};
+use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
+use crate::plan::sealed::{Edge, PhaseIx, Plan};
+
+/// A record that does not fit what came before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record `{event}` does not fit: {why}")]
+pub struct Misfit {
+    /// The record's kind.
+    pub event: &'static str,
+    /// Why it does not fit.
+    pub why: String,
+}
+
+impl State {
+    /// Applies a record.
+    ///
+    /// # Errors
+    /// Where it names something that no earlier record made, or asks a machine for what its table does not have.
+    pub fn apply(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
+        match record {
+            Record::EngineStarted { .. } => Ok(()),
+            Record::RunStarted { run, plan, options } => {
+                let goal = self.goals.entry(plan.goal.clone()).or_default();
+                goal.runs += 1;
+                goal.older.extend(goal.run.take());
+                let resources = &goal.resources;
+                goal.older.retain(|older| resources.values().any(|made| made.run == older.id && made.state.is_live()));
+                goal.run = Some(open_run(run.clone(), Arc::new((**plan).clone()), options.clone(), at));
+                Ok(())
+            }
+            Record::Requested { id, owner, effect } => {
+                self.last_effect = self.last_effect.max(id.0);
+                self.effects.insert(*id, Open { owner: owner.clone(), effect: effect.clone(), process: None });
+                self.request(at, owner, effect)
+            }
+            Record::Observed { id, seen } => self.observe(at, *id, seen),
+            Record::ResourceReady { owner, evidence } => self.move_resource(at, owner, ResourceInput::Ready, evidence),
+            Record::ResourceGone { owner, evidence } => self.move_resource(at, owner, ResourceInput::Gone, evidence),
+            Record::DownStarted { goal, volumes } => {
+                if let Some(goal) = self.goals.get_mut(goal) {
+                    goal.falling = true;
+                    goal.volumes = *volumes;
+                }
+                Ok(())
+            }
+            Record::DownEnded { goal, .. } => {
+                if let Some(goal) = self.goals.get_mut(goal) {
+                    goal.falling = false;
+                }
+                Ok(())
+            }
+            _ => self.apply_to_run(at, record),
+        }
+    }
+
+    fn apply_to_run(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
+        let Some(id) = record.run() else { return Ok(()) };
+        let misfit = |why: String| Misfit { event: record.event(), why };
+        let goal = self.goals.get_mut(super::state::goal_of(id)).ok_or_else(|| misfit(format!("no run {id}")))?;
+        let run = goal.run.as_mut().filter(|run| run.id == *id).ok_or_else(|| misfit(format!("no run {id}")))?;
+        if let Some(ix) = record.phase()
+            && ix.at() >= run.phases.len()
+        {
+            return Err(misfit(format!("the plan of {id} has no phase {}", ix.0)));
+        }
+        match record {
+            Record::Briefed { phase, brief, .. } => run.phases[phase.at()].brief = brief.clone(),
+            Record::AttemptStarted { phase, attempt, .. } => {
+                let entry = &mut run.phases[phase.at()];
+                if matches!(entry.state, PhaseState::BackingOff) {
+                    step(record, entry, PhaseInput::Unlocked)?;
+                }
+                step(record, entry, PhaseInput::Admitted)?;
+                entry.attempt = *attempt;
+                entry.started.get_or_insert(at);
+                entry.outputs.clone_from(&entry.brief.outputs);
+                entry.retry_at = None;
+                entry.exit = None;
+                entry.leftovers = 0;
+                entry.after.fill(None);
+            }
+            Record::Worked { phase, outputs, .. } => {
+                let entry = &mut run.phases[phase.at()];
+                step(record, entry, PhaseInput::Worked)?;
+                entry.outputs.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+            Record::Answered { phase, check, stage, answer, .. } => {
+                let entry = &mut run.phases[phase.at()];
+                let slot = usize::from(*check);
+                let answers = match stage {
+                    Stage::Before => &mut entry.before,
+                    Stage::After | Stage::Again => &mut entry.after,
+                    Stage::Gone => return Ok(()),
+                };
+                *answers.get_mut(slot).ok_or_else(|| misfit(format!("no check {check}")))? = Some(answer.clone());
+                if *stage == Stage::Before
+                    && answer.is_red()
+                    && let Some(key) = entry.brief.checks.get(slot)
+                {
+                    goal.reds.insert(key.clone());
+                }
+            }
+            Record::Asked { phase, question, .. } => {
+                let entry = &mut run.phases[phase.at()];
+                step(record, entry, PhaseInput::Asked)?;
+                entry.question = Some(question.clone());
+                entry.asked_at = Some(at);
+            }
+            Record::Replied { phase, yes, text, by, .. } => {
+                run.phases[phase.at()].reply = Some(Reply { yes: *yes, text: text.clone(), by: by.clone(), at });
+            }
+            Record::AttemptFailed { phase, attempt, fault, why, retry_at, .. } => {
+                let entry = &mut run.phases[phase.at()];
+                step(record, entry, PhaseInput::Again)?;
+                entry.failures.push(Failure { attempt: *attempt, fault: *fault, why: why.clone(), at });
+                entry.retry_at = Some(*retry_at);
+            }
+            Record::PhaseEnded { phase, outcome, proof, fault, why, .. } => {
+                let entry = &mut run.phases[phase.at()];
+                step(record, entry, PhaseInput::Ended(*outcome))?;
+                entry.ended = Some(at);
+                entry.proof = Some(*proof);
+                entry.fault = *fault;
+                entry.why.clone_from(why);
+                if *proof == Proof::Already
+                    && let Some(proved) = goal.proofs.get(&run.plan.phase(*phase).name)
+                {
+                    entry.outputs.clone_from(&proved.outputs);
+                }
+                if *outcome == Outcome::Verified && *proof != Proof::Already && !entry.brief.fingerprint.is_empty() {
+                    let proved =
+                        Proved { run: id.clone(), fingerprint: entry.brief.fingerprint.clone(), outputs: entry.outputs.clone(), at };
+                    goal.proofs.insert(run.plan.phase(*phase).name.clone(), proved);
+                }
+                run.open -= 1;
+                unlock(run, *phase);
+            }
+            Record::Stopping { reason, why, .. } => run.stopping = Some((*reason, why.clone())),
+            Record::RunEnded { verdict, why, survivors, .. } => {
+                run.ended = Some(RunEnd { at, verdict: *verdict, why: why.clone(), survivors: *survivors });
+                goal.past.push(PastRun { id: id.clone(), started: run.started, ended: at, verdict: *verdict });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An effect on a resource moves its machine.
+    fn request(&mut self, at: Timestamp, owner: &Owner, effect: &Effect) -> Result<(), Misfit> {
+        match effect {
+            Effect::Make { run, phase, attempt, resource } | Effect::Serve { run, phase, attempt, resource } => {
+                let misfit = || Misfit { event: "requested", why: format!("{owner} is not in the plan of {run}") };
+                let entry = self.run(run).ok_or_else(misfit)?;
+                let fingerprint = entry.phase(*phase).brief.fingerprint.clone();
+                let plan = Arc::clone(&entry.plan);
+                let mut made = Resource::declared(&plan, *phase, resource, run, *attempt, at).ok_or_else(misfit)?;
+                made.fingerprint = fingerprint;
+                let goal = self.goals.get_mut(&owner.goal).ok_or_else(misfit)?;
+                if let Some(old) = goal.resources.shift_remove(owner) {
+                    made.succeed(old);
+                }
+                goal.resources.insert(owner.clone(), made);
+                self.move_resource(at, owner, ResourceInput::Creating, "")
+            }
+            Effect::End { .. } | Effect::Remove => match self.resource(owner) {
+                Some(resource) if resource.state.is_live() && ends(effect, resource) => {
+                    self.move_resource(at, owner, ResourceInput::Stopping, "")
+                }
+                _ => Ok(()),
+            },
+            Effect::Work { .. } | Effect::Ask { .. } | Effect::Prepare { .. } | Effect::Sweep { .. } | Effect::Forget => Ok(()),
+        }
+    }
+
+    fn observe(&mut self, at: Timestamp, id: super::action::EffectId, seen: &Seen) -> Result<(), Misfit> {
+        let open = self.effects.get_mut(&id).ok_or_else(|| Misfit { event: "observed", why: format!("no effect {} is open", id.0) })?;
+        if let Seen::Started { process } = seen {
+            open.process = Some(process.clone());
+        }
+        let Open { owner, effect, .. } = open.clone();
+        if seen.is_end() {
+            self.effects.remove(&id);
+        }
+        if let (Effect::Work { run, phase, attempt }, Seen::Exited { exit, leftovers, artifacts, .. }) = (&effect, seen)
+            && let Some(entry) = self.run_mut(run).and_then(|run| run.phases.get_mut(phase.at()))
+            && entry.attempt == *attempt
+        {
+            entry.exit = Some(*exit);
+            entry.leftovers = *leftovers;
+            entry.artifacts.clone_from(artifacts);
+        }
+        let Some(resource) = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(&owner)) else { return Ok(()) };
+        if let Effect::Make { run, attempt, .. } | Effect::Serve { run, attempt, .. } = &effect
+            && (resource.run != *run || resource.attempt != *attempt)
+        {
+            // What an earlier attempt made has a successor by now.
+            return Ok(());
+        }
+        match (&effect, seen) {
+            (Effect::Serve { .. }, Seen::Started { process }) => resource.process = Some(process.clone()),
+            (Effect::Serve { .. }, Seen::Exited { exit, survivors, .. }) => {
+                resource.exit = Some(*exit);
+                match (resource.state, survivors.is_empty()) {
+                    (state, true) if state.is_live() => self.move_resource(at, &owner, ResourceInput::Gone, &exit.to_string())?,
+                    (ResourceState::Creating | ResourceState::Ready, false) => {
+                        self.move_resource(at, &owner, ResourceInput::Failing, &exit.to_string())?;
+                    }
+                    _ => {}
+                }
+            }
+            // What is half made is to be destroyed, whether its command fails or nobody sees its end.
+            (Effect::Make { .. }, Seen::Begun) => resource.created = true,
+            (Effect::Make { .. }, Seen::Made { created, path, outputs }) => {
+                resource.made(*created, path.as_deref());
+                resource.outputs.clone_from(outputs);
+                if resource.state == ResourceState::Creating {
+                    self.move_resource(at, &owner, ResourceInput::Ready, "")?;
+                }
+            }
+            // What was made there, now or before, is still to be removed.
+            (Effect::Make { .. }, Seen::Failed { evidence, .. }) if resource.state == ResourceState::Creating && resource.is_owned() => {
+                self.move_resource(at, &owner, ResourceInput::Failing, evidence)?;
+            }
+            (Effect::Make { .. } | Effect::Serve { .. }, Seen::Failed { evidence, .. }) if resource.state.is_live() => {
+                self.move_resource(at, &owner, ResourceInput::Gone, evidence)?;
+            }
+            (Effect::End { .. }, Seen::Ended { survivors, .. })
+                if survivors.is_empty() && resource.state == ResourceState::Stopping && ends(&effect, resource) =>
+            {
+                self.move_resource(at, &owner, ResourceInput::Gone, "ended")?;
+            }
+            (Effect::Remove, Seen::Done) if resource.state == ResourceState::Stopping => {
+                self.move_resource(at, &owner, ResourceInput::Gone, "removed")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn move_resource(&mut self, at: Timestamp, owner: &Owner, input: ResourceInput, evidence: &str) -> Result<(), Misfit> {
+        let misfit = |why: String| Misfit { event: "resource", why };
+        let resource = self
+            .goals
+            .get_mut(&owner.goal)
+            .and_then(|goal| goal.resources.get_mut(owner))
+            .ok_or_else(|| misfit(format!("nothing was made at {owner}")))?;
+        let next =
+            resource.state.on(input).ok_or_else(|| misfit(format!("{owner} is {} and cannot be {input:?}", resource.state.word())))?;
+        if next != resource.state {
+            resource.since = at;
+        }
+        resource.state = next;
+        if !evidence.is_empty() {
+            evidence.clone_into(&mut resource.evidence);
+        }
+        Ok(())
+    }
+}
+
+/// True where the effect ends the resource itself, and not only the command that makes it.
+fn ends(effect: &Effect, resource: &Resource) -> bool {
+    (resource.kind == Kind::Process) == matches!(effect, Effect::End { .. })
+}
+
+/// A run before its first attempt.
+fn open_run(id: super::action::RunId, plan: Arc<Plan>, options: super::record::RunOptions, at: Timestamp) -> Run {
+    let mut dependents = vec![Vec::new(); plan.phases.len()];
+    let mut phases = Vec::with_capacity(plan.phases.len());
+    for (ix, planned) in plan.indexed() {
+        for edge in &planned.needs {
+            dependents[edge.phase.at()].push(Edge { phase: ix, unlock: edge.unlock });
+        }
+        let unmet = u32::try_from(planned.needs.len()).unwrap_or(u32::MAX);
+        let checks = planned.checks();
+        phases.push(PhaseRun {
+            state: if unmet == 0 { PhaseState::Ready } else { PhaseState::Pending },
+            unmet,
+            before: vec![None; checks],
+            after: vec![None; checks],
+            ..PhaseRun::default()
+        });
+    }
+    let open = phases.len();
+    Run { id, plan, dependents: Arc::new(dependents), options, started: at, phases, open, stopping: None, ended: None }
+}
+
+/// Counts an ended phase's dependents down; one whose last need is met is ready.
+fn unlock(run: &mut Run, ended: PhaseIx) {
+    let dependents = Arc::clone(&run.dependents);
+    for edge in &dependents[ended.at()] {
+        if !run.unlocks(ended, edge.unlock) {
+            continue;
+        }
+        let entry = &mut run.phases[edge.phase.at()];
+        entry.unmet = entry.unmet.saturating_sub(1);
+        if entry.unmet == 0
+            && let Some(next) = entry.state.on(PhaseInput::Unlocked)
+        {
+            entry.state = next;
+        }
+    }
+}
+
+fn step(record: &Record, entry: &mut PhaseRun, input: PhaseInput) -> Result<(), Misfit> {
+    let next = entry
+        .state
+        .on(input)
+        .ok_or_else(|| Misfit { event: record.event(), why: format!("the phase is {} and cannot be {input:?}", entry.state.word()) })?;
+    entry.state = next;
+    Ok(())
+}
+
+impl Goal {
+    /// How the latest run ended, where it has.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.run.as_ref().and_then(|run| run.ended.as_ref()).map(|end| end.verdict)
+    }
+}

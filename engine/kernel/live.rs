@@ -1,0 +1,113 @@
+//! What lives only as long as the engine: attempts under way, questions, waits and deadlines. None of it is needed for replay.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::action::{EffectId, QuestionId, RunId};
+use super::attempt::{Attempt, Doing};
+use super::deadline::Deadline;
+use super::input::At;
+use super::question::Question;
+use super::teardown::{Teardown, TeardownId};
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
+use crate::plan::sealed::PhaseIx;
+
+/// What lives only as long as the engine.
+#[derive(Debug, Default)]
+pub struct Live {
+    pub(super) runs: HashMap<RunId, LiveRun>,
+    /// Who waits for the end of an effect that will end by itself, or is being ended.
+    pub(super) waiters: HashMap<EffectId, Waiter>,
+    /// Who is told of the end of a service: it may come in years.
+    pub(super) services: HashMap<EffectId, (At, Name)>,
+    pub(super) questions: BTreeMap<QuestionId, Question>,
+    pub(super) teardowns: HashMap<TeardownId, Teardown>,
+    pub(super) deadlines: BTreeSet<(Timestamp, Deadline)>,
+    /// The goals that go down, while the checks of what is gone are asked.
+    pub(super) falling: HashMap<Name, super::falling::Falling>,
+    /// The goals whose checks are asked again, with how many answers are missing.
+    pub(super) verifying: HashMap<Name, usize>,
+    /// Services and work whose exit nobody in this engine waits for: an earlier engine started them.
+    pub(super) orphans: HashMap<Owner, Vec<EffectId>>,
+    last_question: u64,
+    last_teardown: u64,
+}
+
+/// Who is told of an effect's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiter {
+    /// Nobody.
+    Nobody,
+    /// The run that is being prepared.
+    Prepare(RunId),
+    /// An attempt's step, or its command.
+    Attempt(At),
+    /// A teardown.
+    Teardown(TeardownId),
+}
+
+/// A run that is carried out.
+#[derive(Debug, Default)]
+pub struct LiveRun {
+    /// Phases that could go on if they had a slot.
+    pub(super) queue: BTreeSet<PhaseIx>,
+    /// Slots in use.
+    pub(super) working: u32,
+    /// Phases that wait before their next attempt.
+    pub(super) pausing: BTreeSet<PhaseIx>,
+    /// Attempts under way.
+    pub(super) attempts: HashMap<PhaseIx, Attempt>,
+    /// How many answers are missing until the first phase may start; none once it may.
+    pub(super) opening: Option<usize>,
+    /// Phases whose services were started in this run, and those that depend on them.
+    pub(super) renewed: HashSet<PhaseIx>,
+    /// Processes that would not end when attempts did.
+    pub(super) survivors: BTreeSet<u32>,
+    /// What of a green phase was dead when the last phase ended.
+    pub(super) regressed: Option<String>,
+    /// True once the last phase has ended and the run is being closed.
+    pub(super) closing: bool,
+    /// True while the commands of checks that were asked before the first phase are being ended: nothing may begin beside them.
+    pub(super) dismissing: bool,
+    /// True where a person has asked twice to stop.
+    pub(super) forced: bool,
+}
+
+impl LiveRun {
+    /// True while something goes on but waiting for a person.
+    pub(super) fn is_busy(&self) -> bool {
+        let under_way = |attempt: &Attempt| attempt.doing != Doing::Person;
+        self.opening.is_some()
+            || self.closing
+            || !self.queue.is_empty()
+            || !self.pausing.is_empty()
+            || self.attempts.values().any(under_way)
+    }
+}
+
+impl Live {
+    /// Who is told of what was seen of an effect; at its end for the last time.
+    pub(super) fn waiter(&mut self, id: EffectId, end: bool) -> Option<Waiter> {
+        if end { self.waiters.remove(&id) } else { self.waiters.get(&id).cloned() }
+    }
+
+    /// The service that an effect is, where it is one.
+    pub(super) fn service(&mut self, id: EffectId, end: bool) -> Option<(At, Name)> {
+        if end { self.services.remove(&id) } else { self.services.get(&id).cloned() }
+    }
+
+    pub(super) fn next_question(&mut self) -> QuestionId {
+        self.last_question += 1;
+        QuestionId(self.last_question)
+    }
+
+    pub(super) fn next_teardown(&mut self) -> TeardownId {
+        self.last_teardown += 1;
+        TeardownId(self.last_teardown)
+    }
+
+    pub(super) fn attempt(&mut self, at: &At) -> Option<&mut Attempt> {
+        self.runs.get_mut(&at.run)?.attempts.get_mut(&at.phase)
+    }
+}

@@ -1,0 +1,133 @@
+//! Readiness: when a process resource may be relied on, and what it means that one ends.
+
+use super::action::{About, EffectId, Exit, Seen};
+use super::answer::{Answer, Said};
+use super::attempt::Doing;
+use super::fault::Fault;
+use super::input::At;
+use super::question::{Asker, Patience};
+use super::record::Record;
+use super::turn::Turn;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::base::time::Span;
+use crate::manifest::resource::{HealthCheck, Scope};
+use crate::plan::sealed::Step;
+
+/// How long a resource may take to become ready where the manifest does not say.
+pub const DEFAULT_READINESS: Span = Span::seconds(120);
+
+/// The first and the longest pause between two looks at something that is starting.
+const START_INTERVAL: (Span, Span) = (Span(20), Span(500));
+
+/// How long one look may take where the health check does not say.
+const LOOK_TIMEOUT: Span = Span::seconds(30);
+
+/// How long a health check waits for the first success: Compose's `start_period + retries × interval`; none where it says nothing of it.
+fn health_patience(health: &HealthCheck) -> Option<Span> {
+    if health.start_period.is_none() && health.retries.is_none() && health.interval.is_none() {
+        return None;
+    }
+    let interval = health.interval.unwrap_or(Span::seconds(30));
+    let failures = interval.0.saturating_mul(u64::from(health.retries.unwrap_or(3)));
+    Some(Span(health.start_period.unwrap_or_default().0.saturating_add(failures)))
+}
+
+impl Turn<'_> {
+    /// Waits until a service is ready.
+    pub(super) fn wait_ready(&mut self, at: &At, name: &Name) {
+        if let Some(exit) = self.live.attempt(at).and_then(|attempt| attempt.exits.get(name).copied()) {
+            return self.fail(at, Fault::ServiceExited, format!("{name} ended with {exit} before it was ready"));
+        }
+        let Some(run) = self.run(&at.run) else { return };
+        let spec = &run.plan.phase(at.phase).spec;
+        let health = spec.resources.get(name).and_then(|resource| resource.healthcheck.as_ref());
+        let patience = health.and_then(health_patience).or(spec.timeout).unwrap_or(DEFAULT_READINESS);
+        let timeout = health.and_then(|health| health.timeout).unwrap_or(LOOK_TIMEOUT);
+        let interval = health.and_then(|health| health.start_interval).map_or(START_INTERVAL, |interval| (interval, interval));
+        let about = About::Ready { run: at.run.clone(), phase: at.phase, resource: name.clone() };
+        let asker = Asker::Ready { at: at.clone(), resource: name.clone() };
+        self.ask(about, asker, Patience { timeout, retries: None, interval, until: Some(self.now + patience) });
+    }
+
+    /// A readiness has its answer.
+    pub(super) fn ready_answered(&mut self, at: &At, name: &Name, answer: Answer) {
+        let Some(owner) = self.owner(at) else { return };
+        let Some(Doing::Stepping(index)) = self.live.attempt(at).map(|attempt| attempt.doing) else { return };
+        if answer.said == Said::Pass {
+            let owner = Owner { resource: Some(name.clone()), ..owner };
+            self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+            self.take_step(at, index + 1);
+        } else {
+            self.fail(at, Fault::NotReady, format!("{name} was not ready in time: {}", answer.evidence));
+        }
+    }
+
+    /// Waits until a service has ended well.
+    pub(super) fn wait_complete(&mut self, at: &At, name: &Name) {
+        let Some(attempt) = self.live.attempt(at) else { return };
+        let Doing::Stepping(index) = attempt.doing else { return };
+        match attempt.exits.get(name) {
+            Some(exit) if exit.is_success() => self.take_step(at, index + 1),
+            Some(exit) => {
+                let why = format!("{name} should have ended well, but ended with {exit}");
+                self.fail(at, Fault::ServiceExited, why);
+            }
+            None => {}
+        }
+    }
+
+    /// Something was seen of a service that this engine started.
+    pub(super) fn service_saw(&mut self, at: &At, name: &Name, id: EffectId, seen: &Seen) {
+        let exit = match seen {
+            Seen::Exited { exit, .. } => Some(*exit),
+            Seen::Failed { .. } => Some(Exit::Unseen),
+            _ => None,
+        };
+        // An earlier attempt's service is nobody's business here.
+        let Some(attempt) = self.live.attempt(at).filter(|attempt| attempt.services.get(name) == Some(&id)) else { return };
+        if let Some(exit) = exit {
+            attempt.services.remove(name);
+            attempt.exits.insert(name.clone(), exit);
+        }
+        let started = attempt.making == Some(id) && attempt.making.take().is_some();
+        let index = match attempt.doing {
+            Doing::Stepping(index) => index,
+            Doing::Closing if started => return self.sweep(at),
+            Doing::Closing => return self.try_close(at),
+            _ => return,
+        };
+        let Some(step) = self.run(&at.run).and_then(|run| run.plan.phase(at.phase).steps.get(index).cloned()) else { return };
+        match (seen, step) {
+            // One that is seen to end before it is seen to start has started: what waits for it sees its exit.
+            (Seen::Started { .. } | Seen::Exited { .. }, Step::Serve(serving)) if serving == *name => self.take_step(at, index + 1),
+            (Seen::Failed { fault, evidence }, _) => self.fail(at, *fault, evidence.clone()),
+            (Seen::Exited { .. }, Step::Complete(waited)) if waited == *name => self.wait_complete(at, name),
+            (Seen::Exited { exit, .. }, Step::Ready(waited)) if waited == *name => {
+                self.fail(at, Fault::ServiceExited, format!("{name} ended with {exit} before it was ready"));
+            }
+            _ => {}
+        }
+    }
+
+    /// A promise of this phase that is no longer kept, in words.
+    pub(super) fn dead_promise(&self, at: &At) -> Option<String> {
+        let run = self.run(&at.run)?;
+        let planned = run.plan.phase(at.phase);
+        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && declared.process.is_some());
+        promised.into_iter().find_map(|(name, _)| {
+            let owner = Owner::resource(&run.plan.goal, &planned.name, name);
+            let resource = self.state.resource(&owner)?;
+            // One that has to end well keeps its promise by ending well.
+            let completes = planned.steps.contains(&Step::Complete(name.clone()));
+            if completes && resource.exit.is_some_and(Exit::is_success) {
+                return None;
+            }
+            let how = match resource.exit {
+                Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => format!("ended with {exit}"),
+                Some(Exit::Unseen) | None => resource.evidence.clone(),
+            };
+            (!resource.state.is_live() || resource.exit.is_some()).then(|| format!("{owner} {how}"))
+        })
+    }
+}

@@ -1,0 +1,321 @@
+//! What happened: the only thing that state is made of. A record is never changed once a release has written it.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::action::{Brief, Effect, EffectId, RunId, Seen};
+use super::answer::{Answer, Stage};
+use super::fault::Fault;
+use super::outcome::{Outcome, Proof, Verdict};
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
+use crate::plan::sealed::{PhaseIx, Plan};
+
+/// How a run was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// Tear everything down at the end.
+    #[serde(default)]
+    pub once: bool,
+    /// Any yellow counts.
+    #[serde(default)]
+    pub strict: bool,
+}
+
+/// A check that still passes although what it is about is gone: it never proved anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lie {
+    /// The phase.
+    pub phase: Owner,
+    /// Which of its checks, from 0.
+    pub check: u16,
+    /// What it said.
+    pub evidence: String,
+}
+
+/// Why a run stops before its plan is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopReason {
+    /// A person stopped it.
+    Person,
+    /// A budget ended it.
+    Budget,
+    /// A person is asked, nobody is there, and it was to be torn down.
+    Unattended,
+    /// It could not be prepared: a secret, a limit, a folder.
+    Unprepared,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Record {
+    /// An engine opened the journal.
+    EngineStarted {
+        /// Its version.
+        version: String,
+        /// Its process id.
+        pid: u32,
+        /// Bytes of a torn last line that it dropped.
+        #[serde(default)]
+        torn: u64,
+    },
+    /// A run began.
+    RunStarted {
+        /// The run.
+        run: RunId,
+        /// Its sealed plan.
+        plan: Box<Plan>,
+        /// How it was asked for.
+        options: RunOptions,
+    },
+    /// A phase's texts were rendered; written only where there is something to remember.
+    Briefed {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// What the phase amounts to.
+        brief: Brief,
+    },
+    /// An attempt began.
+    AttemptStarted {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// From 1.
+        attempt: u32,
+    },
+    /// A change to the world was asked for; its permit exists from here on.
+    Requested {
+        /// The effect's number.
+        id: EffectId,
+        /// Who answers for it.
+        owner: Owner,
+        /// What is to be done.
+        effect: Effect,
+    },
+    /// Something was seen of an effect.
+    Observed {
+        /// The effect's number.
+        id: EffectId,
+        /// What was seen.
+        seen: Seen,
+    },
+    /// A process resource is ready.
+    ResourceReady {
+        /// The resource.
+        owner: Owner,
+        /// The evidence.
+        evidence: String,
+    },
+    /// A resource is no longer there, or no longer ours, without anything having been done to it.
+    ResourceGone {
+        /// The resource.
+        owner: Owner,
+        /// The evidence.
+        evidence: String,
+    },
+    /// All steps of an attempt are done; its checks are asked now.
+    Worked {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The outputs that the work wrote.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        outputs: IndexMap<Name, String>,
+    },
+    /// A check was answered.
+    Answered {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// Which of its checks.
+        check: u16,
+        /// When it was asked.
+        stage: Stage,
+        /// The answer.
+        answer: Answer,
+    },
+    /// A person is asked.
+    Asked {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The question.
+        question: String,
+    },
+    /// A person answered.
+    Replied {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// Yes or no.
+        yes: bool,
+        /// What else the person wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Who.
+        by: String,
+    },
+    /// An attempt failed and there will be another.
+    AttemptFailed {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The attempt.
+        attempt: u32,
+        /// The fault.
+        fault: Fault,
+        /// The evidence.
+        why: String,
+        /// When the next attempt may start.
+        retry_at: Timestamp,
+    },
+    /// A phase ended.
+    PhaseEnded {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// How.
+        outcome: Outcome,
+        /// Why it may be believed.
+        proof: Proof,
+        /// The fault, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<Fault>,
+        /// In words.
+        why: String,
+    },
+    /// A run stops before its plan is done.
+    Stopping {
+        /// The run.
+        run: RunId,
+        /// Why.
+        reason: StopReason,
+        /// In words.
+        why: String,
+    },
+    /// A run ended.
+    RunEnded {
+        /// The run.
+        run: RunId,
+        /// How.
+        verdict: Verdict,
+        /// In words.
+        why: String,
+        /// Processes that could not be ended, by the last look.
+        survivors: u32,
+    },
+    /// A goal is being torn down.
+    DownStarted {
+        /// The goal.
+        goal: Name,
+        /// Whether what is kept goes too.
+        volumes: bool,
+    },
+    /// A goal is down.
+    DownEnded {
+        /// The goal.
+        goal: Name,
+        /// Processes that could not be ended, by the last look.
+        survivors: u32,
+        /// What is kept.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kept: Vec<Owner>,
+        /// Checks that still pass although what they are about is gone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        liars: Vec<Lie>,
+    },
+}
+
+/// How surely a record must be kept before what it permits may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// Written: it survives the death of the engine, which is enough for local processes, since they die with the machine.
+    Recorded,
+    /// Synced to the disk: it survives the death of the machine.
+    Durable,
+}
+
+impl Record {
+    /// How surely this record must be kept.
+    pub const fn strength(&self) -> Strength {
+        match self {
+            Self::RunStarted { .. }
+            | Self::Replied { .. }
+            | Self::RunEnded { .. }
+            | Self::DownEnded { .. }
+            | Self::Requested { effect: Effect::Prepare { .. } | Effect::Forget, .. } => Strength::Durable,
+            _ => Strength::Recorded,
+        }
+    }
+}
+
+impl Record {
+    /// The record's kind, as the journal writes it.
+    pub const fn event(&self) -> &'static str {
+        match self {
+            Self::EngineStarted { .. } => "engine_started",
+            Self::RunStarted { .. } => "run_started",
+            Self::Briefed { .. } => "briefed",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::Requested { .. } => "requested",
+            Self::Observed { .. } => "observed",
+            Self::ResourceReady { .. } => "resource_ready",
+            Self::ResourceGone { .. } => "resource_gone",
+            Self::Worked { .. } => "worked",
+            Self::Answered { .. } => "answered",
+            Self::Asked { .. } => "asked",
+            Self::Replied { .. } => "replied",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::PhaseEnded { .. } => "phase_ended",
+            Self::Stopping { .. } => "stopping",
+            Self::RunEnded { .. } => "run_ended",
+            Self::DownStarted { .. } => "down_started",
+            Self::DownEnded { .. } => "down_ended",
+        }
+    }
+
+    /// The run that the record is about.
+    pub const fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::RunStarted { run, .. }
+            | Self::Briefed { run, .. }
+            | Self::AttemptStarted { run, .. }
+            | Self::Worked { run, .. }
+            | Self::Answered { run, .. }
+            | Self::Asked { run, .. }
+            | Self::Replied { run, .. }
+            | Self::AttemptFailed { run, .. }
+            | Self::PhaseEnded { run, .. }
+            | Self::Stopping { run, .. }
+            | Self::RunEnded { run, .. } => Some(run),
+            _ => None,
+        }
+    }
+
+    /// The phase that the record is about.
+    pub const fn phase(&self) -> Option<PhaseIx> {
+        match self {
+            Self::Briefed { phase, .. }
+            | Self::AttemptStarted { phase, .. }
+            | Self::Worked { phase, .. }
+            | Self::Answered { phase, .. }
+            | Self::Asked { phase, .. }
+            | Self::Replied { phase, .. }
+            | Self::AttemptFailed { phase, .. }
+            | Self::PhaseEnded { phase, .. } => Some(*phase),
+            _ => None,
+        }
+    }
+}

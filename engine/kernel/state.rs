@@ -1,0 +1,273 @@
+//! State: the fold of the records, and nothing else. Folding never decides.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::action::{Brief, Effect, EffectId, Exit, ProcessMark, RunId};
+use super::answer::Answer;
+use super::fault::Fault;
+use super::outcome::{Outcome, Proof, Verdict};
+use super::phase::PhaseState;
+use super::record::{RunOptions, StopReason};
+use super::stock::Resource;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
+use crate::plan::sealed::{Edge, PhaseIx, Plan};
+
+/// Everything that the journal knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The goals, in the order in which they were first run.
+    pub goals: IndexMap<Name, Goal>,
+    /// Effects that were asked for and have not ended.
+    pub effects: BTreeMap<EffectId, Open>,
+    /// The number of the last effect.
+    pub last_effect: u64,
+}
+
+/// An effect that was asked for and has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Open {
+    /// Who answers for it.
+    pub owner: Owner,
+    /// What it is.
+    pub effect: Effect,
+    /// The process that it started, where it has.
+    pub process: Option<ProcessMark>,
+}
+
+impl Open {
+    /// Whether its process may outlive the engine that started it: a service, or work that was seen to start.
+    pub(super) const fn may_live_on(&self) -> bool {
+        match self.effect {
+            Effect::Serve { .. } => true,
+            Effect::Work { .. } => self.process.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// A goal: its runs, what it made, and what it has proved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Goal {
+    /// How many runs it has had.
+    pub runs: u32,
+    /// The runs that are over, oldest first.
+    pub past: Vec<PastRun>,
+    /// The latest run, ended or not.
+    pub run: Option<Run>,
+    /// Earlier runs of which something may still be there: what they made is removed as their plans say.
+    pub older: Vec<Run>,
+    /// What it made, by place, in the order in which it was made.
+    pub resources: IndexMap<Owner, Resource>,
+    /// The last proof of each phase, by name.
+    pub proofs: HashMap<Name, Proved>,
+    /// The keys of the checks that were seen to fail before some work, in any run.
+    pub reds: HashSet<String>,
+    /// True while it is being torn down.
+    pub falling: bool,
+    /// True while what is kept goes too.
+    pub volumes: bool,
+}
+
+/// A run that is over, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// The run.
+    pub id: RunId,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
+/// That a phase was verified, and what it amounted to then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proved {
+    /// The run that proved it.
+    pub run: RunId,
+    /// The hash of what it was.
+    pub fingerprint: String,
+    /// What it put out.
+    pub outputs: IndexMap<Name, String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Its plan.
+    pub plan: Arc<Plan>,
+    /// For each phase, the phases that need it, and how it must have ended for each.
+    pub dependents: Arc<Vec<Vec<Edge>>>,
+    /// How it was asked for.
+    pub options: RunOptions,
+    /// When it began.
+    pub started: Timestamp,
+    /// Its phases, as in the plan.
+    pub phases: Vec<PhaseRun>,
+    /// How many phases have not ended.
+    pub open: usize,
+    /// Why it stops before its plan is done, and in words.
+    pub stopping: Option<(StopReason, String)>,
+    /// How it ended, when, and in words.
+    pub ended: Option<RunEnd>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub verdict: Verdict,
+    /// In words.
+    pub why: String,
+    /// Processes that could not be ended.
+    pub survivors: u32,
+}
+
+/// A phase in a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhaseRun {
+    /// Where it stands.
+    pub state: PhaseState,
+    /// How many of its needs are not met yet.
+    pub unmet: u32,
+    /// The latest attempt, from 1; 0 before the first.
+    pub attempt: u32,
+    /// When its first attempt began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What it amounts to.
+    pub brief: Brief,
+    /// What its checks said before the work, and then after it.
+    pub before: Vec<Option<Answer>>,
+    /// What its checks said after the work of the latest attempt.
+    pub after: Vec<Option<Answer>>,
+    /// What it put out.
+    pub outputs: IndexMap<Name, String>,
+    /// How its command ended.
+    pub exit: Option<Exit>,
+    /// How many processes its command left behind.
+    pub leftovers: u32,
+    /// What was kept of its latest attempt.
+    pub artifacts: Vec<super::action::Artifact>,
+    /// What a person is asked.
+    pub question: Option<String>,
+    /// When a person was asked.
+    pub asked_at: Option<Timestamp>,
+    /// What a person said.
+    pub reply: Option<Reply>,
+    /// The attempts that failed.
+    pub failures: Vec<Failure>,
+    /// When the next attempt may start.
+    pub retry_at: Option<Timestamp>,
+    /// Why it may be believed.
+    pub proof: Option<Proof>,
+    /// What went wrong.
+    pub fault: Option<Fault>,
+    /// In words.
+    pub why: String,
+}
+
+/// A person's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Yes or no.
+    pub yes: bool,
+    /// What else the person wrote.
+    pub text: Option<String>,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The attempt.
+    pub attempt: u32,
+    /// The fault.
+    pub fault: Fault,
+    /// The evidence.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl State {
+    /// A run, by its id: the latest of its goal, or an earlier one of which something may still be there.
+    pub fn run(&self, id: &RunId) -> Option<&Run> {
+        let goal = self.goals.get(goal_of(id))?;
+        goal.run.iter().chain(&goal.older).find(|run| run.id == *id)
+    }
+
+    pub(super) fn run_mut(&mut self, id: &RunId) -> Option<&mut Run> {
+        self.goals.get_mut(goal_of(id))?.run.as_mut().filter(|run| run.id == *id)
+    }
+
+    /// A resource, by its place.
+    pub fn resource(&self, owner: &Owner) -> Option<&Resource> {
+        self.goals.get(&owner.goal)?.resources.get(owner)
+    }
+
+    /// The resources that may still be there, over all goals.
+    pub fn live_resources(&self) -> impl Iterator<Item = &Resource> {
+        self.goals.values().flat_map(Goal::live_resources)
+    }
+}
+
+impl Goal {
+    /// The resources that may still be there.
+    pub fn live_resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values().filter(|resource| resource.state.is_live())
+    }
+
+    /// True while a run of it goes on.
+    pub fn is_running(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.ended.is_none())
+    }
+}
+
+impl Run {
+    /// A phase, by its index.
+    pub fn phase(&self, ix: PhaseIx) -> &PhaseRun {
+        &self.phases[ix.at()]
+    }
+
+    /// True where a need of that kind is met by how a phase ended.
+    pub fn unlocks(&self, needed: PhaseIx, unlock: crate::manifest::needs::Unlock) -> bool {
+        use crate::manifest::needs::Unlock;
+        let Some(outcome) = self.phase(needed).state.outcome() else { return false };
+        let tier = self.plan.phase(needed).tier();
+        match unlock {
+            Unlock::Verified => {
+                outcome == Outcome::Verified || outcome == Outcome::Unverified && tier == crate::manifest::verify::Tier::None
+            }
+            Unlock::Unverified => matches!(outcome, Outcome::Verified | Outcome::Unverified),
+            Unlock::Finished => true,
+            Unlock::Failed => outcome == Outcome::Failed,
+        }
+    }
+
+    /// The place of a phase.
+    pub fn owner(&self, ix: PhaseIx) -> Owner {
+        self.plan.owner(ix)
+    }
+}
+
+/// The goal's name in a run's id.
+pub fn goal_of(id: &RunId) -> &str {
+    id.0.rsplit_once('.').map_or(id.0.as_str(), |(goal, _)| goal)
+}

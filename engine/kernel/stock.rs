@@ -1,0 +1,162 @@
+//! A resource as the journal knows it: what was made, by which attempt, and how it is ended.
+
+use indexmap::IndexMap;
+
+use super::action::{Exit, ProcessMark, RunId, StopPolicy};
+use super::resource::ResourceState;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
+use crate::manifest::process::DEFAULT_GRACE;
+use crate::manifest::resource::{Resource as Declared, Scope};
+use crate::plan::sealed::{PhaseIx, Plan};
+
+/// The kinds of resource that this build can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A file.
+    File,
+    /// A port that must be free.
+    Port,
+    /// A process and all that it starts.
+    Process,
+    /// Anything that commands create and destroy.
+    Custom,
+}
+
+impl Kind {
+    /// The kind of a declared resource; none where this build cannot make it.
+    pub fn of(declared: &Declared) -> Option<Self> {
+        let kinds = [
+            (declared.directory.is_some(), Self::Directory),
+            (declared.file.is_some(), Self::File),
+            (declared.port.is_some(), Self::Port),
+            (declared.process.is_some(), Self::Process),
+            (declared.custom.is_some(), Self::Custom),
+        ];
+        kinds.into_iter().find_map(|(given, kind)| given.then_some(kind))
+    }
+
+    /// The word for it on a screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File => "file",
+            Self::Port => "port",
+            Self::Process => "process",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+/// A resource that was made or started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    /// Its place.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: ResourceState,
+    /// The run that made it.
+    pub run: RunId,
+    /// The phase, in that run's plan.
+    pub phase: PhaseIx,
+    /// The attempt that made it.
+    pub attempt: u32,
+    /// How long it lives.
+    pub scope: Scope,
+    /// Whether `down` leaves it.
+    pub keep: bool,
+    /// False where it was there before: then it is used, but not owned.
+    pub created: bool,
+    /// The directories and files that sculpt made at this place, in that order. Another path may be declared here by now:
+    /// what was made at an earlier one is removed with the rest, and what was there before at the later one is not.
+    pub paths: Vec<String>,
+    /// Its main process.
+    pub process: Option<ProcessMark>,
+    /// How its main process ended.
+    pub exit: Option<Exit>,
+    /// Its place in the order of teardown: wave and step; higher ends first.
+    pub rank: (u32, u32),
+    /// How it is ended.
+    pub stop: StopPolicy,
+    /// What its phase amounted to when it was made.
+    pub fingerprint: String,
+    /// The latest evidence of its state.
+    pub evidence: String,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// What a custom resource put out.
+    pub outputs: IndexMap<Name, String>,
+}
+
+impl Resource {
+    /// A resource that an attempt is about to make; none where the plan does not know it or this build cannot make it.
+    pub fn declared(plan: &Plan, phase: PhaseIx, name: &Name, run: &RunId, attempt: u32, now: Timestamp) -> Option<Self> {
+        let planned = plan.phases.get(phase.at())?;
+        let declared = planned.resource(name)?;
+        let kind = Kind::of(declared)?;
+        let step = planned.steps.iter().position(|step| step.resource() == Some(name))?;
+        let kept_by_default = declared.scope == Scope::Goal && matches!(kind, Kind::Directory | Kind::File);
+        Some(Self {
+            owner: Owner::resource(&plan.goal, &planned.name, name),
+            kind,
+            state: ResourceState::Declared,
+            run: run.clone(),
+            phase,
+            attempt,
+            scope: declared.scope,
+            keep: declared.keep.unwrap_or(kept_by_default),
+            created: false,
+            paths: Vec::new(),
+            process: None,
+            exit: None,
+            rank: (planned.wave, u32::try_from(step).unwrap_or(u32::MAX)),
+            stop: stop_policy(declared),
+            fingerprint: String::new(),
+            evidence: String::new(),
+            since: now,
+            outputs: IndexMap::new(),
+        })
+    }
+
+    /// Takes over what an earlier run owns at this place: a directory that it made is still sculpt's, at its path and at no other.
+    pub(super) fn succeed(&mut self, old: Self) {
+        if !old.state.is_live() {
+            return;
+        }
+        if matches!(self.kind, Kind::Directory | Kind::File) {
+            self.paths = old.paths;
+        } else if self.kind == old.kind {
+            self.created = old.created;
+        }
+    }
+
+    /// It is there: made now, or found.
+    pub(super) fn made(&mut self, created: bool, path: Option<&str>) {
+        match path {
+            Some(path) => {
+                let known = self.paths.iter().any(|made| made == path);
+                if created && !known {
+                    self.paths.push(path.to_owned());
+                }
+                self.created = created || known;
+            }
+            None => self.created |= created,
+        }
+    }
+
+    /// True where there is something at this place that sculpt made, be it at a path that is no longer declared.
+    pub fn is_owned(&self) -> bool {
+        self.created || !self.paths.is_empty()
+    }
+}
+
+/// How a declared resource is ended: SIGTERM to its main process and 10 s where the manifest says nothing.
+pub fn stop_policy(declared: &Declared) -> StopPolicy {
+    let stop = declared.stop.clone().unwrap_or_default();
+    StopPolicy { signal: stop.signal, to: stop.to, grace: stop.grace.unwrap_or(DEFAULT_GRACE) }
+}

@@ -1,0 +1,296 @@
+//! The teardown's machine: places are ended in the reverse of the order in which they were made, wave by wave, each wave at once.
+//!
+//! | state  | input                        | next                          |
+//! |--------|------------------------------|-------------------------------|
+//! | ending | a place is empty or removed  | ending, or the next wave, or over |
+//! | ending | processes survive, tries left | ending (they are killed again) |
+//! | ending | processes survive, no tries left | ending; they are reported |
+//! | ending | it could not be done, tries left | ending (it is tried again) |
+//! | ending | it could not be done, no tries left | ending; it is reported |
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::action::{Effect, EffectId, RunId, Seen, StopPolicy};
+use super::answer::Stage;
+use super::closing::STOP_WORK;
+use super::fault::Fault;
+use super::input::At;
+use super::live::Waiter;
+use super::question::Asker;
+use super::record::Record;
+use super::state::goal_of;
+use super::stock::{Kind, Resource};
+use super::turn::Turn;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+
+/// How often processes that survive are killed again before they are reported.
+const TRIES: u32 = 3;
+
+/// The number of a teardown; lives only as long as the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TeardownId(pub(super) u64);
+
+/// Whom a teardown is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum For {
+    /// An attempt that ends.
+    Attempt(At),
+    /// An attempt that takes the place of what an earlier run left.
+    Replacing(At),
+    /// A run that begins: what earlier runs made and its plan no longer has.
+    Removed(RunId),
+    /// A run that ends.
+    Run(RunId),
+    /// What a resource whose main process had died unseen left behind.
+    Lost(Owner),
+    /// Questions that are no longer asked.
+    Dismissed {
+        /// The goal.
+        goal: Name,
+        /// When they were asked.
+        stage: Stage,
+        /// Who waits for an answer.
+        askers: Vec<Asker>,
+        /// The permits of the commands that are at work.
+        permits: Vec<EffectId>,
+    },
+    /// A goal that goes down.
+    Down {
+        /// The goal.
+        goal: Name,
+        /// Whether what is kept goes too.
+        volumes: bool,
+    },
+}
+
+/// One place to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The processes of a place.
+    Processes(Owner, StopPolicy),
+    /// A passive resource that sculpt made.
+    Made(Owner),
+}
+
+/// A teardown under way.
+#[derive(Debug)]
+pub struct Teardown {
+    purpose: For,
+    /// By rank; the highest goes first.
+    waves: BTreeMap<(u32, u32), Vec<Target>>,
+    open: HashMap<EffectId, Going>,
+    survivors: Vec<u32>,
+    unremoved: Vec<String>,
+}
+
+/// A place that is being ended.
+#[derive(Debug)]
+struct Going {
+    owner: Owner,
+    effect: Effect,
+    /// From 1.
+    tries: u32,
+}
+
+/// What went wrong in a teardown, in words; none where all is gone.
+pub(super) fn trouble(survivors: &[u32], unremoved: &[String]) -> Option<(Fault, String)> {
+    match (survivors, unremoved) {
+        ([], []) => None,
+        ([], [first, ..]) => Some((Fault::System, format!("failed to remove {first}"))),
+        (survivors, _) => {
+            let list = survivors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            Some((Fault::Survivors, format!("processes would not end: {list}")))
+        }
+    }
+}
+
+/// Makes short work of what is to be ended.
+pub(super) fn kill<'t>(targets: impl Iterator<Item = &'t mut Target>) {
+    for target in targets {
+        if let Target::Processes(_, stop) = target {
+            *stop = StopPolicy::KILL;
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Begins a teardown; one of nothing is over at once.
+    pub(super) fn tear_down(&mut self, purpose: For, targets: Vec<((u32, u32), Target)>) {
+        let mut waves: BTreeMap<(u32, u32), Vec<Target>> = BTreeMap::new();
+        for (rank, target) in targets {
+            waves.entry(rank).or_default().push(target);
+        }
+        let id = self.live.next_teardown();
+        let teardown = Teardown { purpose, waves, open: HashMap::new(), survivors: Vec::new(), unremoved: Vec::new() };
+        self.live.teardowns.insert(id, teardown);
+        self.next_wave(id);
+    }
+
+    fn next_wave(&mut self, id: TeardownId) {
+        while let Some(teardown) = self.live.teardowns.get_mut(&id).filter(|teardown| teardown.open.is_empty()) {
+            let Some((_, wave)) = teardown.waves.pop_last() else {
+                if let Some(done) = self.live.teardowns.remove(&id) {
+                    self.torn_down(done.purpose, &done.survivors, &done.unremoved);
+                }
+                return;
+            };
+            for target in wave {
+                self.end_target(id, target);
+            }
+        }
+    }
+
+    fn end_target(&mut self, id: TeardownId, target: Target) {
+        let (owner, effect) = match target {
+            Target::Processes(owner, stop) => (owner, Effect::End { stop }),
+            Target::Made(owner) => {
+                let Some(resource) = self.state.resource(&owner).filter(|resource| resource.state.is_live()) else { return };
+                let evidence = match (resource.is_owned(), resource.kind) {
+                    (false, _) => Some("it was there before: left alone"),
+                    (true, Kind::Port) => Some("released"),
+                    (true, _) => None,
+                };
+                if let Some(evidence) = evidence {
+                    return self.record(Record::ResourceGone { owner, evidence: evidence.to_owned() });
+                }
+                (owner, Effect::Remove)
+            }
+        };
+        self.go_on(id, owner, effect, 1);
+    }
+
+    /// Asks for the end of a place, for the first time or again.
+    fn go_on(&mut self, id: TeardownId, owner: Owner, effect: Effect, tries: u32) {
+        let asked = self.request(owner.clone(), effect.clone(), Waiter::Teardown(id));
+        if let Some(teardown) = self.live.teardowns.get_mut(&id) {
+            teardown.open.insert(asked, Going { owner, effect, tries });
+        }
+    }
+
+    /// An effect of a teardown has ended.
+    pub(super) fn teardown_saw(&mut self, id: TeardownId, effect: EffectId, seen: &Seen) {
+        let Some(going) = self.live.teardowns.get_mut(&id).and_then(|teardown| teardown.open.remove(&effect)) else { return };
+        match seen {
+            Seen::Ended { survivors, .. } if !survivors.is_empty() && going.tries < TRIES => {
+                let effect = Effect::End { stop: StopPolicy::KILL };
+                return self.go_on(id, going.owner, effect, going.tries + 1);
+            }
+            Seen::Ended { survivors, .. } => {
+                if survivors.is_empty() {
+                    self.close_unwatched(&going.owner, &[]);
+                }
+                if let Some(teardown) = self.live.teardowns.get_mut(&id) {
+                    teardown.survivors.extend(survivors);
+                }
+            }
+            // A cleanup that fails is tried again: what stood in its way may have been on its way out.
+            Seen::Failed { .. } if going.tries < TRIES => return self.go_on(id, going.owner, going.effect, going.tries + 1),
+            Seen::Failed { evidence, .. } => {
+                if let Some(teardown) = self.live.teardowns.get_mut(&id) {
+                    teardown.unremoved.push(format!("{}: {evidence}", going.owner));
+                }
+            }
+            _ => {}
+        }
+        self.next_wave(id);
+    }
+
+    /// A service, or work, of an engine that is no more has been ended: nobody else will see its exit.
+    pub(super) fn close_unwatched(&mut self, owner: &Owner, survivors: &[u32]) {
+        let unwatched = self.live.orphans.remove(owner).unwrap_or_default();
+        for id in unwatched {
+            if !self.state.effects.contains_key(&id) {
+                continue;
+            }
+            let seen = Seen::Exited {
+                exit: super::action::Exit::Unseen,
+                leftovers: 0,
+                survivors: survivors.to_vec(),
+                outputs: indexmap::IndexMap::new(),
+                artifacts: Vec::new(),
+            };
+            self.record(Record::Observed { id, seen });
+        }
+    }
+
+    /// The main process of a resource died while no engine watched. What it left in its scope ends with it, as it does under a watch.
+    pub(super) fn lost(&mut self, owner: Owner, evidence: String, members: bool) {
+        let Some(resource) = self.state.resource(&owner).filter(|resource| resource.state.is_live()) else { return };
+        if members {
+            let rank = resource.rank;
+            return self.tear_down(For::Lost(owner.clone()), vec![(rank, Target::Processes(owner, STOP_WORK))]);
+        }
+        self.record(Record::ResourceGone { owner: owner.clone(), evidence });
+        self.close_unwatched(&owner, &[]);
+    }
+
+    fn torn_down(&mut self, purpose: For, survivors: &[u32], unremoved: &[String]) {
+        match purpose {
+            For::Attempt(at) => self.attempt_closed(&at, survivors, unremoved),
+            For::Replacing(at) => self.replaced(&at, survivors, unremoved),
+            For::Removed(run) => self.removed(&run, survivors, unremoved),
+            // Where some would not end, the resource stays until they do; that its main process has ended is known all the same.
+            For::Lost(owner) => self.close_unwatched(&owner, survivors),
+            For::Dismissed { goal, stage, askers, permits } => self.dismissed(&goal, stage, askers, permits, survivors),
+            For::Run(run) => self.run_torn_down(&run, survivors, unremoved),
+            For::Down { goal, volumes } => self.fallen(&goal, volumes, survivors),
+        }
+    }
+
+    /// The targets among a goal's live resources that `wanted` chooses.
+    pub(super) fn targets(&self, goal: &Name, mut wanted: impl FnMut(&Resource) -> bool) -> Vec<((u32, u32), Target)> {
+        let Some(goal) = self.state.goals.get(goal) else { return Vec::new() };
+        goal.live_resources().filter(|resource| wanted(resource)).map(target).collect()
+    }
+
+    /// The targets among the live resources of one phase that `wanted` chooses.
+    pub(super) fn targets_at(&self, at: &At, mut wanted: impl FnMut(&Resource) -> bool) -> Vec<((u32, u32), Target)> {
+        let Some(run) = self.run(&at.run) else { return Vec::new() };
+        let (place, names) = (run.owner(at.phase), run.plan.phase(at.phase).spec.resources.keys());
+        names
+            .filter_map(|name| self.state.resource(&Owner { resource: Some(name.clone()), ..place.clone() }))
+            .filter(|resource| resource.state.is_live() && wanted(resource))
+            .map(target)
+            .collect()
+    }
+
+    /// Kills at once what is being ended gently, and what would be.
+    pub(super) fn hurry(&mut self, goal: &Name) {
+        for teardown in self.live.teardowns.values_mut().filter(|teardown| teardown.purpose.goal() == goal.as_str()) {
+            kill(teardown.waves.values_mut().flatten());
+        }
+        let gentle: Vec<Owner> = self
+            .state
+            .effects
+            .values()
+            .filter(|open| open.owner.goal == *goal)
+            .filter(|open| matches!(open.effect, Effect::End { stop } if stop != StopPolicy::KILL))
+            .map(|open| open.owner.clone())
+            .collect();
+        for owner in gentle {
+            self.request(owner, Effect::End { stop: StopPolicy::KILL }, Waiter::Nobody);
+        }
+    }
+}
+
+impl For {
+    /// The goal that it is about.
+    fn goal(&self) -> &str {
+        match self {
+            Self::Attempt(at) | Self::Replacing(at) => goal_of(&at.run),
+            Self::Run(run) | Self::Removed(run) => goal_of(run),
+            Self::Lost(owner) => owner.goal.as_str(),
+            Self::Down { goal, .. } | Self::Dismissed { goal, .. } => goal.as_str(),
+        }
+    }
+}
+
+/// How a live resource is ended, and when.
+fn target(resource: &Resource) -> ((u32, u32), Target) {
+    let target = match resource.kind {
+        Kind::Process => Target::Processes(resource.owner.clone(), resource.stop),
+        Kind::Directory | Kind::File | Kind::Port | Kind::Custom => Target::Made(resource.owner.clone()),
+    };
+    (resource.rank, target)
+}

@@ -1,0 +1,13 @@
+//! The kernel, tested from what the design says: in a simulated world, by examples and by properties.
+
+mod again;
+mod answers;
+mod attempts;
+mod order;
+mod plans;
+mod properties;
+mod reading;
+mod runs;
+mod scale;
+mod script;
+mod world;

@@ -1,0 +1,200 @@
+//! Sealed plans, built by hand: what the compiler would make of a manifest, without a manifest.
+
+use indexmap::IndexMap;
+use opensculpt::base::name::Name;
+use opensculpt::base::time::Span;
+use opensculpt::manifest::check::{Check, CheckKind, Exec};
+use opensculpt::manifest::needs::Unlock;
+use opensculpt::manifest::phase::Phase;
+use opensculpt::manifest::policy::{Backoff, Budget, Limits, Retry};
+use opensculpt::manifest::process::Process;
+use opensculpt::manifest::resource::{Custom, Directory, Port, Resource, Scope};
+use opensculpt::manifest::verify::{RedBeforeGreen, Tier, Verify};
+use opensculpt::manifest::work::Run;
+use opensculpt::plan::sealed::{Edge, Part, PhaseIx, Plan, PlannedPhase, Step};
+
+/// A phase to be.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    name: String,
+    part: Part,
+    needs: Vec<(String, Unlock)>,
+    steps: Vec<Step>,
+    spec: Phase,
+}
+
+/// A phase that does nothing yet.
+pub(crate) fn phase(name: impl Into<String>) -> Draft {
+    Draft { name: name.into(), part: Part::Phase, needs: Vec::new(), steps: Vec::new(), spec: Phase::default() }
+}
+
+/// A phase that runs a command and is verified by one check.
+pub(crate) fn job(name: impl Into<String>) -> Draft {
+    phase(name).work().checks(1)
+}
+
+/// A phase with a goal-scoped service, waited for, and one check.
+pub(crate) fn server(name: impl Into<String>) -> Draft {
+    phase(name).serve("svc", Scope::Goal).checks(1)
+}
+
+fn script() -> Run {
+    Run::Script("true".to_owned())
+}
+
+impl Draft {
+    pub(crate) fn needs(self, names: &[&str]) -> Self {
+        names.iter().fold(self, |draft, name| draft.needs_when(*name, Unlock::Verified))
+    }
+
+    pub(crate) fn needs_when(mut self, name: impl Into<String>, unlock: Unlock) -> Self {
+        self.needs.push((name.into(), unlock));
+        self
+    }
+
+    pub(crate) fn part(mut self, part: Part) -> Self {
+        self.part = part;
+        self
+    }
+
+    pub(crate) fn work(mut self) -> Self {
+        self.steps.push(Step::Work);
+        self.spec.run = Some(script());
+        self
+    }
+
+    fn resource(mut self, name: &str, resource: Resource) -> Self {
+        self.spec.resources.insert(Name::from(name), resource);
+        self
+    }
+
+    fn make(mut self, name: &str, resource: Resource) -> Self {
+        self.steps.push(Step::Make(Name::from(name)));
+        self.resource(name, resource)
+    }
+
+    pub(crate) fn directory(self, name: &str, scope: Scope) -> Self {
+        self.make(name, Resource { directory: Some(Directory::Path(name.to_owned())), scope, ..Resource::default() })
+    }
+
+    pub(crate) fn port(self, name: &str) -> Self {
+        self.make(name, Resource { port: Some(Port::Number(8080)), ..Resource::default() })
+    }
+
+    pub(crate) fn custom(self, name: &str, scope: Scope) -> Self {
+        let custom = Custom { create: script(), exists: script(), destroy: script(), env: IndexMap::new(), env_file: None };
+        self.make(name, Resource { custom: Some(custom), scope, ..Resource::default() })
+    }
+
+    /// A process resource that is started and waited for.
+    pub(crate) fn serve(self, name: &str, scope: Scope) -> Self {
+        let mut draft = self.start(name, scope);
+        draft.steps.push(Step::Ready(Name::from(name)));
+        draft
+    }
+
+    /// A process resource that is started and not waited for.
+    pub(crate) fn start(mut self, name: &str, scope: Scope) -> Self {
+        self.steps.push(Step::Serve(Name::from(name)));
+        self.resource(name, Resource { process: Some(Process::Run(script())), scope, ..Resource::default() })
+    }
+
+    /// Waits until a process resource has ended well.
+    pub(crate) fn complete(mut self, name: &str) -> Self {
+        self.steps.push(Step::Complete(Name::from(name)));
+        self
+    }
+
+    /// Keeps a resource, or not, whatever its kind.
+    pub(crate) fn keep(mut self, name: &str, keep: bool) -> Self {
+        self.spec.resources.get_mut(name).unwrap().keep = Some(keep);
+        self
+    }
+
+    fn verify(&mut self) -> &mut Verify {
+        self.spec.verify.get_or_insert_default()
+    }
+
+    pub(crate) fn checks(mut self, count: usize) -> Self {
+        let kind = CheckKind { exec: Some(Exec::Run(script())), ..CheckKind::default() };
+        self.verify().checks = vec![Check { kind, ..Check::default() }; count];
+        self
+    }
+
+    /// How often each check is asked again, and the pause between.
+    pub(crate) fn patient(mut self, retries: u32, interval: u64) -> Self {
+        for check in &mut self.verify().checks {
+            check.retries = Some(retries);
+            check.interval = Some(Span(interval));
+        }
+        self
+    }
+
+    pub(crate) fn tier(mut self, tier: Tier) -> Self {
+        self.verify().tier = tier;
+        self
+    }
+
+    pub(crate) fn red(mut self, rule: RedBeforeGreen) -> Self {
+        self.verify().red_before_green = Some(rule);
+        self
+    }
+
+    pub(crate) fn retry(mut self, attempts: u32, initial: u64, factor: f64, max: u64) -> Self {
+        self.spec.retry = Some(Retry { attempts, backoff: Backoff { initial: Span(initial), factor, max: Span(max) } });
+        self
+    }
+
+    pub(crate) fn timeout(mut self, ms: u64) -> Self {
+        self.spec.timeout = Some(Span(ms));
+        self
+    }
+
+    pub(crate) fn max_time(mut self, ms: u64) -> Self {
+        self.spec.budget = Some(Budget { max_time: Some(Span(ms)), ..Budget::default() });
+        self
+    }
+}
+
+/// Seals phases into a plan. Those in `finally`, and the goal's own checks, need all the others to have ended.
+pub(crate) fn plan(concurrency: u32, drafts: Vec<Draft>) -> Plan {
+    let names: std::collections::HashMap<String, u32> = drafts.iter().map(|draft| draft.name.clone()).zip(0..).collect();
+    let ordinary: Vec<PhaseIx> = drafts.iter().zip(0..).filter(|(draft, _)| draft.part == Part::Phase).map(|(_, ix)| PhaseIx(ix)).collect();
+    let mut phases: Vec<PlannedPhase> = Vec::new();
+    for draft in drafts {
+        let mut needs: Vec<Edge> = draft.needs.iter().map(|(name, unlock)| Edge { phase: PhaseIx(names[name]), unlock: *unlock }).collect();
+        if draft.part != Part::Phase {
+            needs.extend(ordinary.iter().map(|phase| Edge { phase: *phase, unlock: Unlock::Finished }));
+        }
+        let wave = needs.iter().map(|edge| phases[edge.phase.at()].wave + 1).max().unwrap_or(0);
+        let name = Name::from(draft.name.as_str());
+        phases.push(PlannedPhase {
+            origin: name.clone(),
+            name,
+            part: draft.part,
+            bindings: std::collections::BTreeMap::new(),
+            needs,
+            reads: Vec::new(),
+            wave,
+            steps: draft.steps,
+            spec: draft.spec,
+        });
+    }
+    Plan {
+        profiles: Vec::new(),
+        templates: None,
+        goal: Name::from("g"),
+        manifest: "goals/g.yaml".to_owned(),
+        digest: String::new(),
+        params: IndexMap::new(),
+        secrets: IndexMap::new(),
+        env: IndexMap::new(),
+        env_file: Vec::new(),
+        working_dir: None,
+        concurrency,
+        budget: Budget::default(),
+        limits: Limits::default(),
+        requires: Vec::new(),
+        phases,
+    }
+}

@@ -1,0 +1,119 @@
+//! What a test asks of the simulated world, and what it reads there.
+
+use opensculpt::base::name::Name;
+use opensculpt::base::owner::Owner;
+use opensculpt::kernel::action::{Effect, StopPolicy};
+use opensculpt::kernel::input::{Refusal, Request};
+use opensculpt::kernel::outcome::{Outcome, Proof, Verdict};
+use opensculpt::kernel::record::{Record, RunOptions, StopReason};
+use opensculpt::kernel::resource::ResourceState;
+use opensculpt::kernel::state::{PhaseRun, Run};
+use opensculpt::plan::sealed::Plan;
+
+use super::world::World;
+
+impl World {
+    pub(crate) fn start_with(&mut self, plan: Plan, options: RunOptions) -> Option<Refusal> {
+        self.ask(Request::Run { plan: Box::new(plan), options })
+    }
+
+    pub(crate) fn start(&mut self, plan: Plan) {
+        assert_eq!(self.start_with(plan, RunOptions::default()), None);
+    }
+
+    /// Carries a plan out, to its end or until a person is asked.
+    pub(crate) fn carry_out(&mut self, plan: Plan) -> &mut Self {
+        self.start(plan);
+        self.settle();
+        self
+    }
+
+    pub(crate) fn carry_out_once(&mut self, plan: Plan) -> &mut Self {
+        self.start_with(plan, RunOptions { once: true, strict: false });
+        self.settle();
+        self
+    }
+
+    pub(crate) fn stop(&mut self, force: bool) -> Option<Refusal> {
+        self.ask(Request::Stop { goal: Name::from("g"), reason: StopReason::Person, force })
+    }
+
+    pub(crate) fn down(&mut self, volumes: bool) -> Option<Refusal> {
+        self.ask(Request::Down { goal: Name::from("g"), volumes })
+    }
+
+    pub(crate) fn reply(&mut self, place: &str, yes: bool) -> Option<Refusal> {
+        self.ask(Request::Reply { owner: place.parse().unwrap(), yes, text: None, by: "ada".to_owned() })
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        self.kernel.state().goals["g"].run.as_ref().unwrap()
+    }
+
+    pub(crate) fn phase(&self, name: &str) -> &PhaseRun {
+        let (ix, _) = self.run().plan.find(name).unwrap();
+        self.run().phase(ix)
+    }
+
+    pub(crate) fn outcome(&self, name: &str) -> Outcome {
+        self.phase(name).state.outcome().unwrap_or_else(|| panic!("{name} has not ended: {:?}", self.standing()))
+    }
+
+    pub(crate) fn ending(&self, name: &str) -> (Outcome, Proof) {
+        (self.outcome(name), self.phase(name).proof.unwrap())
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.run().ended.as_ref().unwrap_or_else(|| panic!("the run has not ended: {:?}", self.standing())).verdict
+    }
+
+    pub(crate) fn end_why(&self) -> &str {
+        &self.run().ended.as_ref().unwrap().why
+    }
+
+    pub(crate) fn survivors(&self) -> u32 {
+        self.run().ended.as_ref().unwrap().survivors
+    }
+
+    pub(crate) fn resource(&self, place: &str) -> ResourceState {
+        self.kernel.state().resource(&place.parse().unwrap()).map_or(ResourceState::Declared, |resource| resource.state)
+    }
+
+    pub(crate) fn is_alive(&self, place: &str) -> bool {
+        self.alive.contains_key(&place.parse::<Owner>().unwrap())
+    }
+
+    /// When records were written that `wanted` chooses.
+    pub(crate) fn times(&self, wanted: impl Fn(&Record) -> bool) -> Vec<u64> {
+        self.records.iter().filter(|(_, record)| wanted(record)).map(|(at, _)| *at).collect()
+    }
+
+    /// The effects that were asked for, in order: `work g/a`.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        self.records
+            .iter()
+            .filter_map(|(_, record)| match record {
+                Record::Requested { owner, effect, .. } => {
+                    let word = match effect {
+                        Effect::Make { .. } => "make",
+                        Effect::Serve { .. } => "serve",
+                        Effect::Work { .. } => "work",
+                        // Every run is prepared, and what it prepares is seen elsewhere.
+                        Effect::Ask { .. } | Effect::Prepare { .. } => return None,
+                        Effect::End { stop } if *stop == StopPolicy::KILL => "kill",
+                        Effect::End { .. } => "end",
+                        Effect::Sweep { .. } => "sweep",
+                        Effect::Remove => "remove",
+                        Effect::Forget => "forget",
+                    };
+                    Some(format!("{word} {owner}"))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn did(&self, effect: &str) -> usize {
+        self.effects().iter().filter(|done| *done == effect).count()
+    }
+}

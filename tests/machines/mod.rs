@@ -1,0 +1,102 @@
+//! The machines: every state with every input, held against the table on top of the machine's file.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use opensculpt::kernel::answer::Said;
+use opensculpt::kernel::outcome::Outcome;
+use opensculpt::kernel::phase::{PhaseInput, PhaseState};
+use opensculpt::kernel::question::{QuestionInput, QuestionState};
+use opensculpt::kernel::resource::{ResourceInput, ResourceState};
+
+/// A move: from, on, to.
+type Move = (String, String, String);
+
+/// Every state with every input, in words, where the machine moves; and how many pairs it refuses.
+fn moves<S: Copy, I: Copy>(
+    states: &[(S, &str)],
+    inputs: &[(I, &str)],
+    on: impl Fn(S, I) -> Option<S>,
+    word: impl Fn(S) -> String,
+) -> (BTreeSet<Move>, String) {
+    let mut taken = BTreeSet::new();
+    let mut table = String::new();
+    for (state, from) in states {
+        for (input, what) in inputs {
+            let next = on(*state, *input).map(&word);
+            let shown = next.as_deref().unwrap_or("-");
+            writeln!(table, "{from:<12} {what:<32} {shown}").unwrap();
+            if let Some(next) = next {
+                taken.insert(((*from).to_owned(), (*what).to_owned(), next));
+            }
+        }
+    }
+    (taken, table)
+}
+
+/// The moves in the table on top of a machine's file.
+fn header(source: &str) -> BTreeSet<Move> {
+    let rows = source.lines().filter_map(|line| line.strip_prefix("//! | ")).filter(|row| !row.contains("--"));
+    let mut moves = BTreeSet::new();
+    for row in rows.skip(1) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+        let [states, inputs, next] = cells[..] else { panic!("three cells: {row}") };
+        for state in states.split(", ") {
+            for input in inputs.split(" / ") {
+                moves.insert((state.to_owned(), input.to_owned(), next.to_owned()));
+            }
+        }
+    }
+    moves
+}
+
+#[test]
+fn the_phase_moves_as_its_table_says() {
+    use {PhaseInput as I, PhaseState as S};
+    let states = [S::Pending, S::Ready, S::Running, S::Verifying, S::Waiting, S::BackingOff, S::Done(Outcome::Failed)];
+    let states = states.map(|state| (state, if state.outcome().is_some() { "done" } else { state.word() }));
+    let inputs = [
+        (I::Unlocked, "unlocked"),
+        (I::Admitted, "admitted"),
+        (I::Worked, "worked"),
+        (I::Asked, "asked"),
+        (I::Again, "again"),
+        (I::Ended(Outcome::Verified), "ended"),
+    ];
+    let word = |state: S| if state.outcome().is_some() { "done".to_owned() } else { state.word().to_owned() };
+    let (moves, table) = moves(&states, &inputs, S::on, word);
+    assert_eq!(moves, header(include_str!("../../engine/kernel/phase.rs")));
+    insta::assert_snapshot!("phase", table);
+    assert_eq!(S::Ready.on(I::Ended(Outcome::Skipped)).and_then(S::outcome), Some(Outcome::Skipped), "it ends as it was told");
+}
+
+#[test]
+fn the_resource_moves_as_its_table_says() {
+    use {ResourceInput as I, ResourceState as S};
+    let states = [S::Declared, S::Creating, S::Ready, S::Unhealthy, S::Stopping, S::Gone].map(|state| (state, state.word()));
+    let inputs = [(I::Creating, "creating"), (I::Ready, "ready"), (I::Failing, "failing"), (I::Stopping, "stopping"), (I::Gone, "gone")];
+    let (moves, table) = moves(&states, &inputs, S::on, |state| state.word().to_owned());
+    assert_eq!(moves, header(include_str!("../../engine/kernel/resource.rs")));
+    insta::assert_snapshot!("resource", table);
+}
+
+#[test]
+fn the_question_moves_as_its_table_says() {
+    use {QuestionInput as I, QuestionState as S};
+    let states = [(S::Asking, "asking"), (S::Pausing, "pausing"), (S::Answered, "answered")];
+    let answer = |said, left| I::Answer { said, left };
+    let inputs = [
+        (answer(Said::Pass, true), "pass, tries left"),
+        (answer(Said::Pass, false), "pass, no tries left"),
+        (answer(Said::Fail, true), "fail, tries left"),
+        (answer(Said::Fail, false), "fail, no tries left"),
+        (answer(Said::Unknown, true), "unknown, tries left"),
+        (answer(Said::Unknown, false), "unknown, no tries left"),
+        (I::Again, "the pause is over"),
+        (I::Enough, "patience is over"),
+    ];
+    let word = |state| states.iter().find(|(other, _)| *other == state).unwrap().1.to_owned();
+    let (moves, table) = moves(&states, &inputs, S::on, word);
+    assert_eq!(moves, header(include_str!("../../engine/kernel/question.rs")));
+    insta::assert_snapshot!("question", table);
+}
