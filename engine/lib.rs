@@ -4,6 +4,7 @@
 //! base ← manifest ← plan ← kernel ← journal ← views ← ports ← adapters ← driver ← interface.
 
 pub mod base;
+pub mod journal;
 pub mod kernel;
 pub mod manifest;
 pub mod plan;
