@@ -3,8 +3,10 @@
 //! Floors are folders; a floor imports only floors below it:
 //! base ← manifest ← plan ← kernel ← journal ← views ← ports ← adapters ← driver ← interface.
 
+pub mod adapters;
 pub mod base;
 pub mod journal;
 pub mod kernel;
 pub mod manifest;
 pub mod plan;
+pub mod ports;

@@ -5,3 +5,4 @@ mod journal;
 mod kernel;
 mod machines;
 mod part;
+mod probes;

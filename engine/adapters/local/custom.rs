@@ -1,0 +1,73 @@
+//! Custom resources: commands that create, find and destroy something.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::lease::Leases;
+use super::work::{WorkError, await_and_sweep, read_outputs, start};
+use crate::base::owner::Owner;
+use crate::kernel::action::{EffectId, Exit, Seen};
+use crate::kernel::fault::Fault;
+use crate::kernel::input::Input;
+use crate::ports::job::{Command, CustomJob};
+use crate::ports::runtime::Tell;
+
+/// Creates what is not there. What is there is used, and not owned.
+pub(super) async fn create(leases: &Arc<Leases>, id: EffectId, owner: &Owner, job: &CustomJob, tell: &Tell) -> Seen {
+    match exists(leases, owner, &job.exists).await {
+        Ok(true) => return made(false, &job.output),
+        Ok(false) => {}
+        Err(seen) => return seen,
+    }
+    tell.say(Input::Seen { id, seen: Seen::Begun });
+    match run(leases, owner, &job.act).await {
+        Ok(exit) if exit.is_success() => made(true, &job.output),
+        Ok(exit) => Seen::Failed { fault: Fault::WorkFailed, evidence: format!("its create command ended with {exit}") },
+        Err(error) => error.seen(),
+    }
+}
+
+/// Destroys it, and looks that it is gone. What failed to be created may not exist: then there is nothing to destroy.
+pub(super) async fn destroy(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob) -> Seen {
+    // Without an answer it may exist: only a clear no spares the command.
+    if matches!(exists(leases, owner, &job.exists).await, Ok(false)) {
+        return Seen::Done;
+    }
+    match run(leases, owner, &job.act).await {
+        Ok(exit) if exit.is_success() => {}
+        Ok(exit) => return Seen::Failed { fault: Fault::WorkFailed, evidence: format!("its destroy command ended with {exit}") },
+        Err(error) => return error.seen(),
+    }
+    match exists(leases, owner, &job.exists).await {
+        Ok(false) => Seen::Done,
+        Ok(true) => Seen::Failed { fault: Fault::WorkFailed, evidence: "it still exists after its destroy command".to_owned() },
+        Err(seen) => seen,
+    }
+}
+
+fn made(created: bool, output: &Path) -> Seen {
+    match read_outputs(output) {
+        Ok(outputs) => Seen::Made { created, path: None, outputs },
+        Err(error) => error.seen(),
+    }
+}
+
+/// Exit 0 is yes, 1 is no, and anything else is no answer.
+async fn exists(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Result<bool, Seen> {
+    match run(leases, owner, command).await {
+        Ok(Exit::Code(0)) => Ok(true),
+        Ok(Exit::Code(1)) => Ok(false),
+        Ok(exit) => Err(Seen::Failed { fault: Fault::CheckerBroken, evidence: format!("its exists command ended with {exit}") }),
+        Err(error) => Err(error.seen()),
+    }
+}
+
+async fn run(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Result<Exit, WorkError> {
+    let lease = leases.attempt(owner)?;
+    let ended = match start(leases, &lease, command) {
+        Ok(running) => await_and_sweep(running, &lease).await,
+        Err(error) => Err(error),
+    };
+    leases.drop_from(owner, &lease);
+    ended.map(|swept| swept.exit)
+}

@@ -1,0 +1,134 @@
+//! Directories and files: made under a permit, removed only where sculpt made them.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::work::WorkError;
+use crate::adapters::process::user::ids;
+use crate::kernel::action::Seen;
+use crate::ports::job::{DirectoryJob, FileJob};
+
+/// Makes a directory, with its parents. One that is there is used, and not owned.
+pub(super) fn make_directory(root: &Path, job: &DirectoryJob) -> Seen {
+    let made = (|| {
+        if job.path.is_dir() {
+            return Ok(false);
+        }
+        if let Some(parent) = job.path.parent() {
+            fs::DirBuilder::new().recursive(true).create(parent)?;
+        }
+        fs::DirBuilder::new().mode(job.mode.unwrap_or(0o755)).create(&job.path)?;
+        if let Some(mode) = job.mode {
+            // The mask of the process may have taken bits away.
+            fs::set_permissions(&job.path, fs::Permissions::from_mode(mode))?;
+        }
+        if let Some(owner) = &job.owner {
+            change_owner(&job.path, owner)?;
+        }
+        Ok(true)
+    })();
+    match made.map_err(WorkError::io(format!("make the directory {}", job.path.display()))) {
+        Ok(created) => made_at(root, &job.path, created),
+        Err(error) => error.seen(),
+    }
+}
+
+/// Writes a file, whole or not at all. One with the same content is not written again, but has the declared mode; one that was there before is written, and not owned.
+pub(super) fn make_file(root: &Path, job: &FileJob) -> Seen {
+    let made = (|| {
+        let existed = job.path.exists();
+        if !existed || fs::read(&job.path)? != job.content.as_bytes() {
+            write(&job.path, job.content.as_bytes(), Some(job.mode.unwrap_or(0o644)))?;
+        } else if let Some(mode) = job.mode {
+            // The same words may be meant for other eyes than before.
+            fs::set_permissions(&job.path, fs::Permissions::from_mode(mode))?;
+        }
+        if let Some(owner) = &job.owner {
+            change_owner(&job.path, owner)?;
+        }
+        Ok(!existed)
+    })();
+    match made.map_err(WorkError::io(format!("write the file {}", job.path.display()))) {
+        Ok(created) => made_at(root, &job.path, created),
+        Err(error) => error.seen(),
+    }
+}
+
+/// What is told of a path. One in the workspace is told from there: a copy of the workspace has its own.
+fn made_at(root: &Path, path: &Path, created: bool) -> Seen {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    Seen::Made { created, path: path.to_str().map(str::to_owned), outputs: indexmap::IndexMap::new() }
+}
+
+/// Removes directories and files that sculpt made, the last one first.
+pub(super) fn remove_all(paths: &[PathBuf]) -> Seen {
+    paths.iter().rev().map(|path| remove(path)).find(|seen| *seen != Seen::Done).unwrap_or(Seen::Done)
+}
+
+/// Removes a directory or a file. What is not there is removed already.
+#[expect(clippy::disallowed_methods, reason = "what sculpt made, under a permit")]
+pub(super) fn remove(path: &Path) -> Seen {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Ok(()) => Seen::Done,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Seen::Done,
+        Err(error) => WorkError::io(format!("remove {}", path.display()))(error).seen(),
+    }
+}
+
+/// Writes a file whole or not at all, and makes the folder it is in.
+#[expect(clippy::disallowed_methods, reason = "files of a permitted effect")]
+pub(super) fn write(path: &Path, content: &[u8], mode: Option<u32>) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::DirBuilder::new().recursive(true).create(parent)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".sculpt-new");
+    let fresh = path.with_file_name(name);
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode.unwrap_or(0o644)).open(&fresh)?;
+    let written = file.write_all(content).and_then(|()| match mode {
+        Some(mode) => file.set_permissions(fs::Permissions::from_mode(mode)),
+        None => Ok(()),
+    });
+    let written = written.and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        drop(fs::remove_file(&fresh));
+    }
+    written
+}
+
+/// Gives a path to `user` or `user:group`.
+pub(super) fn change_owner(path: &Path, owner: &str) -> io::Result<()> {
+    let (user, group) = owner.split_once(':').map_or((owner, None), |(user, group)| (user, Some(group)));
+    let (user, group) = ids(user, group).map_err(|error| io::Error::other(error.to_string()))?;
+    std::os::unix::fs::chown(path, Some(user), Some(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_file_has_the_mode_that_is_declared_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let declare = |mode| make_file(dir.path(), &FileJob { path: path.clone(), content: "secret".into(), owner: None, mode });
+        let made = |created| Seen::Made { created, path: Some("key".to_owned()), outputs: indexmap::IndexMap::new() };
+        assert_eq!(declare(None), made(true));
+        assert_eq!(mode(&path), 0o644);
+        assert_eq!(declare(Some(0o600)), made(false));
+        assert_eq!(mode(&path), 0o600, "the content is the same, the mode is not");
+        assert_eq!(declare(None), made(false));
+        assert_eq!(mode(&path), 0o600, "nothing is declared, nothing is changed");
+    }
+}

@@ -1,0 +1,97 @@
+//! A scope that is in use. It is given back when nobody uses it any more, so that nobody ends a scope that belongs to the next.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::adapters::process::containment::Containment;
+use crate::adapters::process::scope::{Scope, ScopeError};
+use crate::base::owner::Owner;
+
+/// A scope in use.
+#[derive(Debug)]
+pub(super) struct Lease {
+    scope: Scope,
+    containment: Arc<Containment>,
+}
+
+impl Lease {
+    pub(super) const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Where something still runs in it, it is not used again; the next look finds it by its name.
+        drop(self.containment.release(&self.scope));
+    }
+}
+
+/// The scopes that this engine uses, by the place they belong to.
+#[derive(Debug)]
+pub(super) struct Leases {
+    containment: Arc<Containment>,
+    active: Mutex<HashMap<Owner, Vec<Arc<Lease>>>>,
+    /// The pooled scopes that this engine has used. Each is swept by whoever used it, and may belong to somebody else by now.
+    pooled: Mutex<HashSet<String>>,
+}
+
+impl Leases {
+    pub(super) fn new(containment: Arc<Containment>) -> Self {
+        Self { containment, active: Mutex::default(), pooled: Mutex::default() }
+    }
+
+    /// Takes an empty scope for a command of this place.
+    pub(super) fn attempt(&self, owner: &Owner) -> Result<Arc<Lease>, ScopeError> {
+        let scope = self.containment.attempt(&owner.goal)?;
+        let mut pooled = self.pooled.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pooled.contains(scope.name()) {
+            pooled.insert(scope.name().to_owned());
+        }
+        drop(pooled);
+        Ok(self.hold(owner, scope))
+    }
+
+    /// Takes the scope of a resource.
+    pub(super) fn resource(&self, owner: &Owner) -> Result<Arc<Lease>, ScopeError> {
+        let unnamed = crate::base::name::Name::from("-");
+        let (phase, resource) = (owner.phase.as_ref().unwrap_or(&unnamed), owner.resource.as_ref().unwrap_or(&unnamed));
+        let scope = self.containment.resource(&owner.goal, phase, resource)?;
+        Ok(self.hold(owner, scope))
+    }
+
+    /// Finds a scope that another engine process made. One of this engine's pool is never given: it may be in use again, elsewhere.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Lease>>, ScopeError> {
+        if self.pooled.lock().unwrap_or_else(PoisonError::into_inner).contains(name) {
+            return Ok(None);
+        }
+        let scope = self.containment.find(name)?;
+        Ok(scope.map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment) })))
+    }
+
+    /// The scopes in use at a place.
+    pub(super) fn of(&self, owner: &Owner) -> Vec<Arc<Lease>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned().unwrap_or_default()
+    }
+
+    /// Says that a scope is no longer in use at a place.
+    pub(super) fn drop_from(&self, owner: &Owner, lease: &Arc<Lease>) {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leases) = active.get_mut(owner) {
+            leases.retain(|other| !Arc::ptr_eq(other, lease));
+            if leases.is_empty() {
+                active.remove(owner);
+            }
+        }
+    }
+
+    fn hold(&self, owner: &Owner, scope: Scope) -> Arc<Lease> {
+        let lease = Arc::new(Lease { scope, containment: Arc::clone(&self.containment) });
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.clone()).or_default().push(Arc::clone(&lease));
+        lease
+    }
+
+    pub(super) const fn containment(&self) -> &Arc<Containment> {
+        &self.containment
+    }
+}

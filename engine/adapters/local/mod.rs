@@ -1,0 +1,13 @@
+//! This host as a runtime and as a probe: processes, directories, files, ports and commands.
+
+mod custom;
+mod end;
+mod files;
+mod inquiry;
+mod lease;
+pub mod ports;
+pub mod prepare;
+pub mod probe;
+pub mod runtime;
+mod serve;
+mod work;

@@ -1,0 +1,89 @@
+//! This host as a runtime: each permit is spent on one job.
+
+use std::sync::Arc;
+
+use super::inquiry::Inquiries;
+use super::lease::Leases;
+use super::prepare::Vaults;
+use crate::adapters::process::containment::Containment;
+use crate::adapters::workspace::Workspace;
+use crate::base::owner::Owner;
+use crate::journal::permit::Permit;
+use crate::kernel::action::{EffectId, Seen};
+use crate::kernel::fault::Fault;
+use crate::kernel::input::Input;
+use crate::ports::job::Job;
+use crate::ports::runtime::{Runtime, Tell};
+
+/// This host as a runtime.
+#[derive(Clone, Debug)]
+pub struct LocalRuntime {
+    pub(super) leases: Arc<Leases>,
+    pub(super) inquiries: Arc<Inquiries>,
+    pub(super) workspace: Workspace,
+    vaults: Vaults,
+}
+
+impl LocalRuntime {
+    /// A runtime for a workspace.
+    pub fn new(workspace: Workspace, containment: Arc<Containment>, vaults: Vaults) -> Self {
+        Self { leases: Arc::new(Leases::new(containment)), inquiries: Arc::default(), workspace, vaults }
+    }
+
+    async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
+        let seen = match job {
+            Job::Prepare(job) => super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job).await,
+            Job::Work(job) => return super::work::work(self.leases, id, owner, job, tell).await,
+            Job::Serve(job) => return super::serve::serve(self.leases, id, owner, job, tell).await,
+            Job::Create(job) => super::custom::create(&self.leases, id, &owner, &job, &tell).await,
+            Job::Destroy(job) => super::custom::destroy(&self.leases, &owner, &job).await,
+            Job::Directory(job) => blocking(move || super::files::make_directory(self.workspace.root(), &job)).await,
+            Job::File(job) => blocking(move || super::files::make_file(self.workspace.root(), &job)).await,
+            Job::Port(port) => blocking(move || reserve(&port)).await,
+            Job::End(job) => {
+                self.inquiries.stop(&job.owner).await;
+                let leases = Arc::clone(&self.leases);
+                blocking(move || super::end::end(&leases, &job)).await
+            }
+            Job::Sweep(scope) => {
+                let leases = Arc::clone(&self.leases);
+                blocking(move || super::end::sweep(&leases, &scope)).await
+            }
+            Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
+            Job::Forget(goal) => blocking(move || super::prepare::forget(&self.workspace, &self.vaults, &goal)).await,
+        };
+        tell.say(Input::Seen { id, seen });
+    }
+}
+
+/// A port that must be free is looked at; nothing holds it until its service does.
+fn reserve(text: &str) -> Seen {
+    let Some(port) = super::ports::parse(text) else {
+        return Seen::Failed { fault: Fault::System, evidence: format!("`{text}` is not a port") };
+    };
+    match super::ports::holder(port) {
+        Some(holder) => Seen::Failed { fault: Fault::PortTaken, evidence: format!("port {text} is held by {holder}") },
+        None => Seen::Made { created: true, path: None, outputs: indexmap::IndexMap::new() },
+    }
+}
+
+async fn blocking(act: impl FnOnce() -> Seen + Send + 'static) -> Seen {
+    tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| Seen::Failed { fault: Fault::System, evidence: error.to_string() })
+}
+
+impl Runtime for LocalRuntime {
+    fn carry_out(&self, permit: Permit, job: Job, tell: &Tell) {
+        let (id, owner) = (permit.id(), permit.owner().clone());
+        tokio::spawn(self.clone().perform(id, owner, job, tell.clone()));
+    }
+
+    fn cut_off(&self, places: &[Owner]) -> Vec<String> {
+        let scopes = places.iter().flat_map(|place| self.leases.of(place));
+        scopes
+            .flat_map(|lease| match lease.scope().kill() {
+                Ok(ended) => ended.survivors.iter().map(|process| format!("process {} (`{}`)", process.id.pid, process.command)).collect(),
+                Err(error) => vec![error.to_string()],
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! A phase's command: started in a scope of its own, awaited, and swept up after.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::lease::{Lease, Leases};
+use crate::adapters::process::end::StopPolicy;
+use crate::adapters::process::identity::ProcessId;
+use crate::adapters::process::launch::{Launch, SpawnError};
+use crate::adapters::process::limits::{Enforcement, Limits as ScopeLimits};
+use crate::adapters::process::running::{Exit as ProcessExit, Running};
+use crate::adapters::process::scope::ScopeError;
+use crate::base::digest::Digest;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::base::time::Span;
+use crate::kernel::action::{Artifact, EffectId, Exit, ProcessMark, Seen};
+use crate::kernel::fault::Fault;
+use crate::kernel::input::Input;
+use crate::manifest::policy::{Enforce, Limits};
+use crate::ports::job::{Command, WorkJob};
+use crate::ports::runtime::Tell;
+use indexmap::IndexMap;
+
+/// How long what a command leaves behind may take to end after SIGTERM.
+const LEFTOVER_GRACE: Span = Span::seconds(5);
+
+/// How large the file of outputs may be, in bytes: it goes into the journal.
+const MAX_OUTPUTS: u64 = 1 << 20;
+
+/// Why a command was not started or could not be watched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WorkError {
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+    #[error("failed to enforce {0}, and the manifest says `enforce: strict`")]
+    Limits(String),
+    #[error("port {0} is held by {1}")]
+    PortTaken(String, String),
+    #[error("failed to {step}: {source}")]
+    Io { step: String, source: std::io::Error },
+}
+
+impl WorkError {
+    pub(super) fn io(step: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let step = step.into();
+        move |source| Self::Io { step, source }
+    }
+
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::Spawn(SpawnError::NotFound { .. }) => Fault::MissingCommand,
+            Self::Spawn(SpawnError::PermissionDenied { .. } | SpawnError::NotRoot(_)) => Fault::Permission,
+            Self::Spawn(SpawnError::BadCwd { .. }) => Fault::MissingFile,
+            Self::Limits(_) => Fault::Limits,
+            Self::PortTaken(..) => Fault::PortTaken,
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Fault::DiskFull,
+                std::io::ErrorKind::PermissionDenied => Fault::Permission,
+                std::io::ErrorKind::NotFound => Fault::MissingFile,
+                _ => Fault::System,
+            },
+            Self::Spawn(_) | Self::Scope(_) => Fault::System,
+        }
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        Seen::Failed { fault: self.fault(), evidence: self.to_string() }
+    }
+}
+
+/// What ended, and what it left behind.
+pub(super) struct Swept {
+    pub(super) exit: Exit,
+    pub(super) leftovers: u32,
+    pub(super) survivors: Vec<u32>,
+}
+
+/// Starts a command in a scope.
+pub(super) fn start(leases: &Leases, lease: &Lease, command: &Command) -> Result<Running, WorkError> {
+    set_limits(leases, lease, command)?;
+    Ok(leases.containment().spawn(lease.scope(), &launch(command, command.log.clone()))?)
+}
+
+/// A command as the process adapter takes it, with its standard error going there.
+pub(super) fn launch(command: &Command, stderr: PathBuf) -> Launch {
+    Launch {
+        argv: command.argv.clone(),
+        env: command.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        cwd: command.cwd.clone(),
+        user: command.user.clone(),
+        group: command.group.clone(),
+        stdout: command.log.clone(),
+        stderr,
+    }
+}
+
+fn set_limits(leases: &Leases, lease: &Lease, command: &Command) -> Result<(), WorkError> {
+    let wanted = scope_limits(&command.limits);
+    if wanted.declared().next().is_none() {
+        return Ok(());
+    }
+    check(&command.limits, &leases.containment().limit(lease.scope(), &wanted))
+}
+
+/// A limit that must be enforced and cannot be is an error; one that may be missed is said by the plan.
+pub(super) fn check(limits: &Limits, enforcement: &Enforcement) -> Result<(), WorkError> {
+    if limits.enforce != Some(Enforce::Strict) || enforcement.refused.is_empty() {
+        return Ok(());
+    }
+    let refused = enforcement.refused.iter().map(|(limit, why)| format!("{limit:?}: {why}").to_lowercase());
+    Err(WorkError::Limits(refused.collect::<Vec<_>>().join("; ")))
+}
+
+pub(super) fn scope_limits(limits: &Limits) -> ScopeLimits {
+    ScopeLimits { memory: limits.memory, cpus: limits.cpus, pids: limits.pids.map(u64::from) }
+}
+
+/// The mark of a running process, for the journal.
+pub(super) fn mark(id: &ProcessId, lease: &Lease) -> ProcessMark {
+    ProcessMark { pid: id.pid, start: id.start, boot: id.boot.clone(), scope: lease.scope().name().to_owned() }
+}
+
+/// Waits for a process, and ends whatever it leaves behind in its scope.
+pub(super) async fn await_and_sweep(mut running: Running, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
+    let exit = match running.wait().await.map_err(WorkError::io("wait for the command"))? {
+        ProcessExit::Code(code) => Exit::Code(code),
+        ProcessExit::Signal(signal) => Exit::Signal(signal),
+    };
+    if lease.scope().is_empty()? {
+        return Ok(Swept { exit, leftovers: 0, survivors: Vec::new() });
+    }
+    let lease = Arc::clone(lease);
+    let swept = tokio::task::spawn_blocking(move || {
+        let left = lease.scope().look()?.len();
+        let ended = lease.scope().end(&StopPolicy::term(LEFTOVER_GRACE), None)?;
+        Ok::<_, ScopeError>((left, ended))
+    });
+    let (left, ended) = swept.await.map_err(|error| WorkError::Io { step: "sweep up".into(), source: std::io::Error::other(error) })??;
+    let survivors = ended.survivors.iter().map(|process| process.id.pid).collect();
+    Ok(Swept { exit, leftovers: u32::try_from(left).unwrap_or(u32::MAX), survivors })
+}
+
+/// Runs a phase's command to its end.
+pub(super) async fn work(leases: Arc<Leases>, id: EffectId, owner: Owner, job: WorkJob, tell: Tell) {
+    let seen = match leases.attempt(&owner) {
+        Ok(lease) => {
+            let seen = carry_out(&leases, &lease, id, &job, &tell).await.unwrap_or_else(|error| error.seen());
+            release(&leases, &owner, &lease);
+            seen
+        }
+        Err(error) => WorkError::from(error).seen(),
+    };
+    tell.say(Input::Seen { id, seen });
+}
+
+/// Gives a scope back. Where something in it would not end, the place keeps it, so that a later end finds it.
+pub(super) fn release(leases: &Leases, owner: &Owner, lease: &Arc<Lease>) {
+    if lease.scope().is_empty().unwrap_or(false) {
+        leases.drop_from(owner, lease);
+    }
+}
+
+async fn carry_out(leases: &Leases, lease: &Arc<Lease>, id: EffectId, job: &WorkJob, tell: &Tell) -> Result<Seen, WorkError> {
+    if job.command.user.is_some() {
+        prepare_output(job)?;
+    }
+    let running = start(leases, lease, &job.command)?;
+    tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
+    let Swept { exit, leftovers, survivors } = await_and_sweep(running, lease).await?;
+    let outputs = read_outputs(&job.output)?;
+    let artifacts = keep_artifacts(job)?;
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts })
+}
+
+/// Another user cannot make the file of outputs in the engine's folder: it is made for that user.
+fn prepare_output(job: &WorkJob) -> Result<(), WorkError> {
+    let step = || format!("prepare {}", job.output.display());
+    super::files::write(&job.output, b"", Some(0o600)).map_err(WorkError::io(step()))?;
+    let owner = match (&job.command.user, &job.command.group) {
+        (Some(user), Some(group)) => format!("{user}:{group}"),
+        (Some(user), None) => user.clone(),
+        _ => return Ok(()),
+    };
+    super::files::change_owner(&job.output, &owner).map_err(WorkError::io(step()))
+}
+
+/// Reads `name=value` lines. A value of several lines is written as `name<<END`, the lines, and `END`, as in GitHub Actions.
+pub(super) fn read_outputs(path: &Path) -> Result<IndexMap<Name, String>, WorkError> {
+    let failed = || WorkError::io(format!("read the outputs in {}", path.display()));
+    let size = match fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(IndexMap::new()),
+        Err(error) => return Err(failed()(error)),
+    };
+    if size > MAX_OUTPUTS {
+        return Err(failed()(std::io::Error::other(format!("{size} bytes are more than {MAX_OUTPUTS}"))));
+    }
+    let text = fs::read_to_string(path).map_err(failed())?;
+    parse_outputs(&text).map_err(|why| failed()(std::io::Error::other(why)))
+}
+
+fn parse_outputs(text: &str) -> Result<IndexMap<Name, String>, String> {
+    let mut outputs = IndexMap::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let wrong = || format!("line {} is not `name=value`", number + 1);
+        let marker = line.find('=').map_or(usize::MAX, |at| at);
+        if let Some((name, end)) = line.split_once("<<").filter(|(name, _)| name.len() < marker) {
+            let mut value = Vec::new();
+            loop {
+                match lines.next() {
+                    Some((_, line)) if line == end => break,
+                    Some((_, line)) => value.push(line),
+                    None => return Err(format!("`{name}` does not end: there is no line `{end}`")),
+                }
+            }
+            outputs.insert(output_name(name).ok_or_else(wrong)?, value.join("\n"));
+        } else {
+            let (name, value) = line.split_once('=').ok_or_else(wrong)?;
+            outputs.insert(output_name(name).ok_or_else(wrong)?, value.to_owned());
+        }
+    }
+    Ok(outputs)
+}
+
+fn output_name(name: &str) -> Option<Name> {
+    let name = name.trim();
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (!name.is_empty() && name.len() <= 64 && name.chars().all(good)).then(|| Name::from(name))
+}
+
+/// Keeps the files that the manifest names, each with its hash.
+fn keep_artifacts(job: &WorkJob) -> Result<Vec<Artifact>, WorkError> {
+    let mut kept: BTreeMap<String, Artifact> = BTreeMap::new();
+    for pattern in &job.artifacts {
+        let whole = job.workspace.join(pattern);
+        let paths = glob::glob(&whole.to_string_lossy())
+            .map_err(|error| WorkError::Io { step: format!("read the pattern `{pattern}`"), source: std::io::Error::other(error) })?;
+        for path in paths.flatten().filter(|path| path.is_file()) {
+            let Ok(relative) = path.strip_prefix(&job.workspace) else { continue };
+            let failed = || WorkError::io(format!("keep {}", path.display()));
+            let content = fs::read(&path).map_err(failed())?;
+            super::files::write(&job.artifacts_to.join(relative), &content, Some(0o600)).map_err(failed())?;
+            let name = relative.to_string_lossy().into_owned();
+            let sha256 = String::from_utf8_lossy(&Digest::of(&content).hex()).into_owned();
+            kept.insert(name.clone(), Artifact { path: name, sha256, size: content.len() as u64 });
+        }
+    }
+    Ok(kept.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_lines_or_blocks() {
+        let read = |text: &str| parse_outputs(text).map(|outputs| outputs.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>());
+        assert_eq!(read("a=1\n\nb=x=y\n"), Ok(vec!["a=1".into(), "b=x=y".into()]));
+        assert_eq!(read("text<<END\none\ntwo\nEND\nb=2\n"), Ok(vec!["text=one\ntwo".into(), "b=2".into()]));
+        assert_eq!(read("a=1<<2\n"), Ok(vec!["a=1<<2".into()]));
+        assert!(read("nonsense\n").is_err());
+        assert!(read("a<<END\nx\n").is_err());
+        assert!(read("a b=1\n").is_err());
+    }
+}

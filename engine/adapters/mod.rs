@@ -1,0 +1,9 @@
+//! Where the engine touches the world: one folder for each kind of thing.
+
+pub mod clock;
+pub mod local;
+pub mod probes;
+pub mod process;
+pub mod socket;
+pub mod vault;
+pub mod workspace;

@@ -1,0 +1,260 @@
+//! One group of processes: joined before exec, ended as a whole, and looked at.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::Signal;
+
+use super::files::{self, failed};
+use crate::adapters::process::deadline::Deadline;
+use crate::adapters::process::identity::{open_pid, send};
+use crate::adapters::process::limits::Limit;
+use crate::adapters::process::scope::ScopeError;
+use crate::base::time::Span;
+
+/// How many handles on processes are held at once: far below the usual limit of 1024 open files.
+pub(in super::super) const BATCH: usize = 256;
+
+/// How long a group may take to freeze.
+const FREEZE_LIMIT: Span = Span::seconds(1);
+
+/// Which kernel interface ends the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Version {
+    /// Version 2: events and freezing; `cgroup.kill` where the kernel has it.
+    V2,
+    /// Version 1: the freezer.
+    V1,
+}
+
+/// A directory of a version 1 controller (or of version 2's own) that limits the members.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Limited {
+    pub(in super::super) limit: Limit,
+    pub(in super::super) dir: PathBuf,
+    /// Where a process joins; none where joining the group itself is enough.
+    pub(in super::super) procs: Option<Arc<File>>,
+}
+
+/// One group. It lives until it is removed, not until this value is dropped.
+#[derive(Debug)]
+pub(in super::super) struct Group {
+    dir: PathBuf,
+    version: Version,
+    procs: Arc<File>,
+    limited: Mutex<Vec<Limited>>,
+}
+
+impl Group {
+    /// Makes or takes the group of this directory.
+    pub(super) fn open(dir: PathBuf, version: Version) -> Result<Self, ScopeError> {
+        files::make(&dir).map_err(failed("make the group", &dir))?;
+        let path = dir.join("cgroup.procs");
+        let procs = Arc::new(files::open_for_writing(&path).map_err(failed("open", &path))?);
+        Ok(Self { dir, version, procs, limited: Mutex::default() })
+    }
+
+    pub(in super::super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Adds what limits the members; before any is started.
+    pub(super) fn limit(&self, limited: Vec<Limited>) {
+        self.limited.lock().unwrap_or_else(PoisonError::into_inner).extend(limited);
+    }
+
+    pub(super) fn limited(&self) -> Vec<Limited> {
+        self.limited.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The files into which a new member writes `0`, in this order.
+    pub(in super::super) fn joins(&self) -> Vec<Arc<File>> {
+        // The limits first: no member of the group is ever without them.
+        self.limited().into_iter().filter_map(|limited| limited.procs).chain([Arc::clone(&self.procs)]).collect()
+    }
+
+    pub(in super::super) fn members(&self) -> Result<BTreeSet<u32>, ScopeError> {
+        files::processes(&self.dir).map_err(failed("read the members of", &self.dir))
+    }
+
+    pub(in super::super) fn is_empty(&self) -> Result<bool, ScopeError> {
+        match self.version {
+            Version::V1 => Ok(self.members()?.is_empty()),
+            Version::V2 => match fs::read_to_string(self.dir.join("cgroup.events")) {
+                Ok(text) => Ok(unpopulated(&text)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+                Err(error) => Err(failed("read the events of", &self.dir)(error)),
+            },
+        }
+    }
+
+    /// Waits until nobody is in it; false where the deadline came first.
+    pub(in super::super) fn wait_empty(&self, deadline: &Deadline) -> Result<bool, ScopeError> {
+        match self.version {
+            Version::V2 => self.wait_events(deadline).map_err(failed("wait for the events of", &self.dir)),
+            Version::V1 => loop {
+                let members = self.members()?;
+                if members.is_empty() {
+                    return Ok(true);
+                }
+                let handles: io::Result<Vec<_>> = members.iter().take(BATCH).map(|pid| open_pid(*pid)).collect();
+                let handles: Vec<_> = handles.map_err(failed("open the members of", &self.dir))?.into_iter().flatten().collect();
+                if !deadline.wait_exits(&handles).map_err(failed("wait for the members of", &self.dir))? {
+                    return self.is_empty();
+                }
+            },
+        }
+    }
+
+    /// Its own open file: the kernel remembers per open file which change was seen.
+    fn wait_events(&self, deadline: &Deadline) -> io::Result<bool> {
+        let path = self.dir.join("cgroup.events");
+        let events = match File::open(&path) {
+            Ok(events) => events,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let mut text = [0; 128];
+        loop {
+            let length = std::os::unix::fs::FileExt::read_at(&events, &mut text, 0)?;
+            if unpopulated(&String::from_utf8_lossy(&text[..length])) {
+                return Ok(true);
+            }
+            if !deadline.wait_change(events.as_fd())? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Sends a signal to every member, and to nobody else; the number of those reached.
+    pub(in super::super) fn signal(&self, signal: Signal) -> Result<usize, ScopeError> {
+        let all: Vec<u32> = self.members()?.into_iter().collect();
+        let mut reached = 0;
+        for batch in all.chunks(BATCH) {
+            let mut handles = Vec::with_capacity(batch.len());
+            for pid in batch {
+                handles.extend(open_pid(*pid).map_err(failed("open a member of", &self.dir))?.map(|handle| (*pid, handle)));
+            }
+            // A number may have passed to a stranger before its handle was opened: only who is a member now is ours.
+            let members = self.members()?;
+            for (_, handle) in handles.iter().filter(|(pid, _)| members.contains(pid)) {
+                reached += usize::from(send(handle, signal).map_err(failed("signal a member of", &self.dir))?);
+            }
+        }
+        Ok(reached)
+    }
+
+    /// Ends every member at once. It is not waited for.
+    pub(in super::super) fn kill(&self) -> Result<(), ScopeError> {
+        let kill = self.dir.join("cgroup.kill");
+        match self.version {
+            Version::V2 => match files::write(&kill, "1") {
+                Ok(()) => Ok(()),
+                // Before Linux 5.14, or the group is gone.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.freeze_and_kill("cgroup.freeze", "1", "0"),
+                Err(error) => Err(failed("write", &kill)(error)),
+            },
+            Version::V1 => self.freeze_and_kill("freezer.state", "FROZEN", "THAWED"),
+        }
+    }
+
+    /// Frozen members cannot start others while they are signalled one by one.
+    fn freeze_and_kill(&self, file: &str, frozen: &str, thawed: &str) -> Result<(), ScopeError> {
+        if !self.dir.exists() {
+            return Ok(());
+        }
+        let path = self.dir.join(file);
+        files::write(&path, frozen).map_err(failed("freeze", &path))?;
+        // One that hangs in the kernel does not freeze: it does not fork either.
+        let patience = Deadline::after(FREEZE_LIMIT);
+        // Freezing takes effect as each member next enters the kernel; one that forks meanwhile is found by the next round.
+        let killed = loop {
+            match self.signal(Signal::KILL) {
+                Ok(_) if patience.over() || self.frozen()? => break self.signal(Signal::KILL).map(|_| ()),
+                Ok(_) => std::thread::yield_now(),
+                Err(error) => break Err(error),
+            }
+        };
+        files::write(&path, thawed).map_err(failed("thaw", &path))?;
+        killed
+    }
+
+    fn frozen(&self) -> Result<bool, ScopeError> {
+        let (file, word) = match self.version {
+            Version::V1 => ("freezer.state", "FROZEN"),
+            Version::V2 => ("cgroup.events", "frozen 1"),
+        };
+        let text = fs::read_to_string(self.dir.join(file)).map_err(failed("read the state of", &self.dir))?;
+        // Killed members leave a frozen group of version 2: then there is nobody left to freeze.
+        Ok(text.lines().any(|line| line == word) || self.members()?.is_empty())
+    }
+
+    /// Removes the group and its limits; an error while somebody is in it.
+    pub(in super::super) fn remove(&self) -> Result<(), ScopeError> {
+        files::remove(&self.dir).map_err(failed("remove the group", &self.dir))?;
+        for limited in self.limited() {
+            // The goal's own limits stay: others are in them. Ours are named as we are.
+            if limited.dir.file_name() == self.dir.file_name() {
+                files::remove(&limited.dir).map_err(failed("remove the group", &limited.dir))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The most memory that the members used at one time, in bytes; none where no controller counts it.
+    pub(in super::super) fn peak_memory(&self) -> Option<u64> {
+        let limited = self.limited();
+        let v1 = limited.iter().filter(|l| l.limit == Limit::Memory && l.dir.file_name() == self.dir.file_name());
+        let files = v1.map(|l| l.dir.join("memory.max_usage_in_bytes")).chain([self.dir.join("memory.peak")]);
+        files.into_iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
+    }
+
+    /// The processor time that the members used, in microseconds; none where nobody counts it.
+    pub(in super::super) fn cpu_time(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.dir.join("cpu.stat")).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()
+    }
+}
+
+fn unpopulated(events: &str) -> bool {
+    events.lines().any(|line| line == "populated 0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hierarchy::Hierarchies;
+    use super::*;
+    use crate::adapters::process::launch::Launch;
+    use crate::adapters::process::spawn;
+
+    /// Linux before 5.14 has no `cgroup.kill`; this one has, and must end the group without it all the same.
+    #[test]
+    fn freezing_ends_a_group_of_version_2() {
+        let Some(place) = Hierarchies::read().v2 else { return };
+        let dir = place.here.join(format!("sculpt-test-{}", std::process::id()));
+        // Only who may write control groups has anything to test here.
+        let Ok(group) = Group::open(dir, Version::V2) else { return };
+        let script = "i=0; while [ $i -lt 50 ]; do (sleep 86400 &); i=$((i+1)); done; wait";
+        let launch = Launch {
+            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+            env: Vec::new(),
+            cwd: "/".into(),
+            user: None,
+            group: None,
+            stdout: "/dev/null".into(),
+            stderr: "/dev/null".into(),
+        };
+        let started = spawn::start(&launch, None, group.joins()).expect("a start");
+        while group.members().expect("a look").len() < 20 {
+            std::thread::yield_now();
+        }
+        group.freeze_and_kill("cgroup.freeze", "1", "0").expect("an end");
+        assert!(group.wait_empty(&Deadline::after(Span::seconds(30))).expect("a wait"));
+        assert!(Deadline::after(Span::seconds(30)).wait_exits(&[started.handle]).expect("a wait"));
+        group.remove().expect("a removal");
+    }
+}

@@ -1,0 +1,6 @@
+//! Control groups, version 2, version 1 and both beside each other.
+
+pub(super) mod files;
+pub(super) mod group;
+pub(super) mod hierarchy;
+pub(super) mod pool;

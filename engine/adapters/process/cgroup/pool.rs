@@ -1,0 +1,309 @@
+//! The groups of one workspace: attempts take theirs from a pool, resources have their own.
+//!
+//! ```text
+//! <our own group>/sculpt-<workspace>/<goal>/a0, a1, …            attempts; reused once seen empty
+//! <our own group>/sculpt-<workspace>/<goal>/r.<phase>.<resource>  resources that outlive attempts
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::files::{self, failed};
+use super::group::{Group, Limited, Version};
+use super::hierarchy::Place;
+use crate::adapters::process::limits::{Enforcement, Limit, Limits};
+use crate::adapters::process::scope::ScopeError;
+
+/// CPU time is handed out in periods of this many microseconds, as Docker and systemd do.
+const CPU_PERIOD: u64 = 100_000;
+
+/// Makes, finds and keeps groups.
+#[derive(Debug)]
+pub(in super::super) struct Pool {
+    workspace: String,
+    place: Place,
+    version: Version,
+    /// Version 1 controllers beside.
+    controllers: Vec<(Limit, Place)>,
+    goals: Mutex<HashMap<String, Goal>>,
+}
+
+#[derive(Debug, Default)]
+struct Goal {
+    limited: Vec<Limited>,
+    next: u32,
+    free: Vec<(String, Arc<Group>)>,
+    /// What attempts were given, in use or free. Only these come back into the pool.
+    given: HashMap<String, Arc<Group>>,
+    /// Names of groups that an engine before us made. Whoever found one may still be ending it: no attempt is given it.
+    found: HashSet<String>,
+}
+
+/// The goal and the last part of a group's name.
+fn parts(name: &str) -> (&str, &str) {
+    name.split_once('/').unwrap_or((name, ""))
+}
+
+impl Pool {
+    pub(in super::super) fn new(workspace: String, place: Place, version: Version, controllers: Vec<(Limit, Place)>) -> Self {
+        Self { workspace, place, version, controllers, goals: Mutex::default() }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.place.here.join(&self.workspace)
+    }
+
+    /// An empty group for an attempt, with its name `goal/aN`.
+    pub(in super::super) fn take(&self, goal: &str) -> Result<(String, Arc<Group>), ScopeError> {
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = goals.entry(goal.to_owned()).or_default();
+        if let Some(free) = entry.free.pop() {
+            return Ok(free);
+        }
+        loop {
+            let name = format!("{goal}/a{}", entry.next);
+            entry.next += 1;
+            if entry.found.contains(&name) {
+                continue;
+            }
+            let group = Group::open(self.root().join(&name), self.version)?;
+            // One that an engine before us left in use is not ours to share.
+            if group.is_empty()? {
+                group.limit(entry.limited.clone());
+                let group = Arc::new(group);
+                entry.given.insert(name.clone(), Arc::clone(&group));
+                return Ok((name, group));
+            }
+        }
+    }
+
+    /// The group of this name, made where it is missing.
+    pub(in super::super) fn named(&self, goal: &str, name: &str) -> Result<Arc<Group>, ScopeError> {
+        // Where the engine stood elsewhere when it made the group, that one is the group.
+        let dir = self.existing(name).next().unwrap_or_else(|| self.root().join(name));
+        let group = Group::open(dir, self.version)?;
+        let goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        group.limit(goals.get(goal).map(|goal| goal.limited.clone()).unwrap_or_default());
+        Ok(Arc::new(group))
+    }
+
+    /// The group of this name where there is one.
+    pub(in super::super) fn find(&self, name: &str) -> Result<Option<Arc<Group>>, ScopeError> {
+        let Some(dir) = self.existing(name).next() else { return Ok(None) };
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = goals.entry(parts(name).0.to_owned()).or_default();
+        if !entry.given.contains_key(name) {
+            entry.found.insert(name.to_owned());
+        }
+        drop(goals);
+        let group = Group::open(dir, self.version)?;
+        for (limit, place) in &self.controllers {
+            for dir in Self::below(place, &self.workspace, name) {
+                group.limit(vec![Limited { limit: *limit, dir, procs: None }]);
+            }
+        }
+        Ok(Some(Arc::new(group)))
+    }
+
+    fn existing<'a>(&'a self, name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+        Self::below(&self.place, &self.workspace, name)
+    }
+
+    fn below(place: &Place, workspace: &str, name: &str) -> impl Iterator<Item = PathBuf> + use<> {
+        let here = place.here.join(workspace).join(name);
+        let elsewhere = if here.is_dir() { Vec::new() } else { files::named(&place.mount, workspace) };
+        let name = name.to_owned();
+        std::iter::once(here).chain(elsewhere.into_iter().map(move |root| root.join(&name))).filter(|dir| dir.is_dir())
+    }
+
+    /// The names of all groups of the workspace that somebody is in.
+    pub(in super::super) fn populated(&self) -> Result<Vec<String>, ScopeError> {
+        let mut names = Vec::new();
+        for root in files::named(&self.place.mount, &self.workspace) {
+            for goal in files::children(&root) {
+                for dir in files::children(&goal) {
+                    let name = dir.strip_prefix(&root).unwrap_or(&dir).to_string_lossy().into_owned();
+                    if !files::processes(&dir).map_err(failed("read the members of", &dir))?.is_empty() {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Takes back a group that was seen empty: one that an attempt was given into the pool, any other one is removed.
+    pub(in super::super) fn give_back(&self, name: &str, group: &Arc<Group>) -> Result<(), ScopeError> {
+        if !group.is_empty()? {
+            let source = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+            return Err(failed("release the group", group.dir())(source));
+        }
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = goals.entry(parts(name).0.to_owned()).or_default();
+        if let Some(given) = entry.given.get(name) {
+            let is_free = entry.free.iter().any(|(free, _)| free == name);
+            if is_free || !Arc::ptr_eq(given, group) {
+                // It waits for the next already, or whoever only found it by its name has it no longer: its user gives it back.
+                return Ok(());
+            }
+            let own_limits = group.limited().iter().any(|limited| limited.dir.file_name() == group.dir().file_name());
+            if !own_limits && !files::has_children(group.dir()) {
+                entry.free.push((name.to_owned(), Arc::clone(group)));
+                return Ok(());
+            }
+            entry.given.remove(name);
+        }
+        group.remove()
+    }
+
+    /// Removes every empty group of a goal, and the workspace's own when none is left.
+    pub(in super::super) fn remove_goal(&self, goal: &str) -> Result<(), ScopeError> {
+        self.goals.lock().unwrap_or_else(PoisonError::into_inner).remove(goal);
+        for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)) {
+            for root in files::named(&place.mount, &self.workspace) {
+                let dir = root.join(goal);
+                files::remove(&dir).map_err(failed("remove the group", &dir))?;
+                // Other goals may be in it; the kernel knows.
+                drop(std::fs::remove_dir(&root));
+            }
+        }
+        Ok(())
+    }
+
+    /// Limits a goal as a whole; before its first process.
+    pub(in super::super) fn limit_goal(&self, goal: &str, limits: &Limits) -> Enforcement {
+        let (limited, enforcement) = self.apply(goal, limits);
+        self.goals.lock().unwrap_or_else(PoisonError::into_inner).entry(goal.to_owned()).or_default().limited = limited;
+        enforcement
+    }
+
+    /// Limits one group; before its first process.
+    pub(in super::super) fn limit_group(&self, name: &str, group: &Group, limits: &Limits) -> Enforcement {
+        let (limited, enforcement) = self.apply(name, limits);
+        group.limit(limited);
+        enforcement
+    }
+
+    fn apply(&self, name: &str, limits: &Limits) -> (Vec<Limited>, Enforcement) {
+        let (mut all, mut enforcement) = (Vec::new(), Enforcement::default());
+        for limit in limits.declared() {
+            match self.apply_one(name, limit, limits) {
+                Ok(limited) => {
+                    all.push(limited);
+                    enforcement.enforced.push(limit);
+                }
+                Err(why) => enforcement.refused.push((limit, why.to_string())),
+            }
+        }
+        (all, enforcement)
+    }
+
+    fn apply_one(&self, name: &str, limit: Limit, limits: &Limits) -> Result<Limited, ScopeError> {
+        let v1 = self.controllers.iter().find(|(known, _)| *known == limit).map(|(_, place)| place);
+        let dir = match v1 {
+            Some(place) => place.here.join(&self.workspace).join(name),
+            None => self.root().join(name),
+        };
+        files::make(&dir).map_err(failed("make the group", &dir))?;
+        if v1.is_none() {
+            self.delegate(&dir, limit)?;
+        }
+        for (file, text) in settings(limit, limits, v1.is_some()) {
+            let path = dir.join(file);
+            files::write(&path, &text).map_err(failed(&format!("write {text} to"), &path))?;
+        }
+        let path = dir.join("cgroup.procs");
+        let procs = match v1 {
+            Some(_) => Some(Arc::new(files::open_for_writing(&path).map_err(failed("open", &path))?)),
+            None => None,
+        };
+        Ok(Limited { limit, dir, procs })
+    }
+
+    /// Version 2 hands a controller down one level at a time, and not past a group that has processes of its own.
+    fn delegate(&self, dir: &Path, limit: Limit) -> Result<(), ScopeError> {
+        let above: Vec<&Path> = dir.ancestors().skip(1).take_while(|path| path.starts_with(&self.place.here)).collect();
+        for path in above.into_iter().rev() {
+            let file = path.join("cgroup.subtree_control");
+            let text = format!("+{}", limit.controller());
+            files::write(&file, &text).map_err(failed(&format!("write {text} to"), &file))?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of a limit, and what to write into them.
+fn settings(limit: Limit, limits: &Limits, v1: bool) -> Vec<(&'static str, String)> {
+    match limit {
+        Limit::Memory => {
+            let bytes = limits.memory.map_or(0, |memory| memory.0).to_string();
+            vec![(if v1 { "memory.limit_in_bytes" } else { "memory.max" }, bytes)]
+        }
+        Limit::Cpus => {
+            let quota = quota(limits.cpus.unwrap_or(0.0));
+            if v1 {
+                vec![("cpu.cfs_period_us", CPU_PERIOD.to_string()), ("cpu.cfs_quota_us", quota.to_string())]
+            } else {
+                vec![("cpu.max", format!("{quota} {CPU_PERIOD}"))]
+            }
+        }
+        Limit::Pids => vec![("pids.max", limits.pids.unwrap_or(0).to_string())],
+    }
+}
+
+/// Microseconds in each period; the kernel takes no less than 1000.
+fn quota(cpus: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of processors is small and positive")]
+    let quota = (cpus * 100_000.0).round() as u64;
+    quota.max(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hierarchy::Hierarchies;
+    use super::*;
+
+    /// A pool for tests, where this user may write control groups; other hosts have nothing to test here.
+    fn pool(case: &str) -> Option<Pool> {
+        let found = Hierarchies::read();
+        let offered = [(found.v2, Version::V2), (found.freezer, Version::V1)];
+        offered.into_iter().find_map(|(place, version)| {
+            let pool = Pool::new(format!("sculpt-test-{case}-{}", std::process::id()), place?, version, Vec::new());
+            files::make(&pool.root()).is_ok().then_some(pool)
+        })
+    }
+
+    #[test]
+    fn a_group_that_was_found_is_given_to_nobody() {
+        let Some(dead) = pool("found") else { return };
+        let (left, _) = dead.take("goal").expect("a group");
+        let Some(pool) = pool("found") else { return };
+        let found = pool.find(&left).expect("a look").expect("the group");
+        let (while_held, one) = pool.take("goal").expect("a group");
+        assert_ne!(while_held, left, "whoever found it may still be ending it");
+        pool.give_back(&left, &found).expect("a release");
+        assert!(pool.find(&left).expect("a look").is_none(), "it is removed, not pooled");
+        let (after, two) = pool.take("goal").expect("a group");
+        assert_ne!(one.dir(), two.dir(), "{while_held} and {after}");
+        pool.remove_goal("goal").expect("a removal");
+    }
+
+    #[test]
+    fn a_group_comes_back_once_and_only_from_its_user() {
+        let Some(pool) = pool("once") else { return };
+        let (name, group) = pool.take("goal").expect("a group");
+        let found = pool.find(&name).expect("a look").expect("the group");
+        pool.give_back(&name, &found).expect("a release");
+        let (other, _) = pool.take("goal").expect("a group");
+        assert_ne!(other, name, "its user has it still");
+        pool.give_back(&name, &group).expect("a release");
+        pool.give_back(&name, &group).expect("a release");
+        let names = [pool.take("goal").expect("a group").0, pool.take("goal").expect("a group").0];
+        assert_eq!(names[0], name, "it is used again");
+        assert_ne!(names[1], name);
+        pool.remove_goal("goal").expect("a removal");
+    }
+}

@@ -1,0 +1,200 @@
+//! The best that this host offers to hold processes together, and the scopes made with it.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+use super::cgroup::group::Version;
+use super::cgroup::hierarchy::{Hierarchies, Place};
+use super::cgroup::pool::Pool;
+use super::launch::{Launch, SpawnError};
+use super::limits::{Enforcement, Limit, Limits};
+use super::mechanism::{Mechanism, Report};
+use super::running::Running;
+use super::scope::{Kind, Scope, ScopeError};
+use super::supervised::{self, Supervisors};
+use super::{spawn, user};
+use crate::base::name::Name;
+
+/// Holds the processes of one workspace together. Scopes outlive it, and are found again by their names.
+#[derive(Debug)]
+pub struct Containment {
+    report: Report,
+    workspace: String,
+    kind: Holder,
+}
+
+#[derive(Debug)]
+enum Holder {
+    Groups(Pool),
+    Supervisors(Supervisors),
+}
+
+/// A mechanism was asked for that this host does not have.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("failed to hold processes by {0}: this host does not offer it to this user")]
+pub struct Unavailable(pub Mechanism);
+
+impl Containment {
+    /// Finds the best mechanism. `program` is this very program; it supervises scopes where there are no control groups.
+    ///
+    /// Nothing is made or changed by it.
+    pub fn detect(workspace_id: &str, program: &Path) -> Self {
+        let best = Mechanism::ALL.into_iter().find_map(|mechanism| Self::with(mechanism, workspace_id, program).ok());
+        best.unwrap_or_else(|| Self::supervisors(Mechanism::Subreaper, workspace_id, program))
+    }
+
+    /// Uses this mechanism and no other.
+    pub fn with(mechanism: Mechanism, workspace_id: &str, program: &Path) -> Result<Self, Unavailable> {
+        match mechanism {
+            Mechanism::CgroupV2 | Mechanism::CgroupV1 => Self::groups(mechanism, workspace_id).ok_or(Unavailable(mechanism)),
+            Mechanism::PidNamespace if !supervised::probe(program) => Err(Unavailable(mechanism)),
+            Mechanism::PidNamespace | Mechanism::Subreaper => Ok(Self::supervisors(mechanism, workspace_id, program)),
+        }
+    }
+
+    fn groups(mechanism: Mechanism, workspace_id: &str) -> Option<Self> {
+        let found = Hierarchies::read();
+        let (version, place) = match mechanism {
+            Mechanism::CgroupV2 => (Version::V2, found.v2?),
+            _ => (Version::V1, found.freezer?),
+        };
+        if !usable(&place) || version == Version::V2 && !domain(&place) {
+            return None;
+        }
+        let controllers: Vec<(Limit, Place)> = found.limits.into_iter().filter(|(_, place)| usable(place)).collect();
+        let beside = |limit: Limit| controllers.iter().any(|(known, _)| *known == limit);
+        let limits = Limit::ALL.into_iter().filter(|limit| beside(*limit) || version == Version::V2 && delegated(&place, *limit)).collect();
+        let workspace = format!("sculpt-{workspace_id}");
+        let pool = Pool::new(workspace.clone(), place, version, controllers);
+        Some(Self { report: Report::new(mechanism, limits), workspace, kind: Holder::Groups(pool) })
+    }
+
+    fn supervisors(mechanism: Mechanism, workspace_id: &str, program: &Path) -> Self {
+        let workspace = format!("sculpt-{workspace_id}");
+        let kind = Holder::Supervisors(Supervisors::new(workspace.clone(), mechanism, PathBuf::from(program)));
+        Self { report: Report::new(mechanism, Vec::new()), workspace, kind }
+    }
+
+    /// What is used, what it enforces, and what it cannot promise.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The name under which the workspace's scopes are found on the host: `sculpt-<id>`.
+    pub fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// Limits a goal as a whole: what its phases do not declare themselves. Before its first scope.
+    pub fn limit_goal(&self, goal: &Name, limits: &Limits) -> Enforcement {
+        match &self.kind {
+            Holder::Groups(pool) => pool.limit_goal(goal.as_str(), limits),
+            Holder::Supervisors(_) => unlimited(limits),
+        }
+    }
+
+    /// An empty scope for an attempt. Its name is the pool's and is used again after [`release`](Self::release).
+    pub fn attempt(&self, goal: &Name) -> Result<Scope, ScopeError> {
+        match &self.kind {
+            Holder::Groups(pool) => pool.take(goal.as_str()).map(|(name, group)| Scope::new(name, Kind::Group(group))),
+            Holder::Supervisors(all) => Ok(all.attempt(goal.as_str())),
+        }
+    }
+
+    /// The scope of a resource that outlives its attempt; always the same for the same place.
+    pub fn resource(&self, goal: &Name, phase: &Name, resource: &Name) -> Result<Scope, ScopeError> {
+        let name = format!("{goal}/r.{phase}.{resource}");
+        match &self.kind {
+            Holder::Groups(pool) => Ok(Scope::new(name.clone(), Kind::Group(pool.named(goal.as_str(), &name)?))),
+            Holder::Supervisors(all) => Ok(all.find(&name)),
+        }
+    }
+
+    /// The scope of this name, whichever engine process made it; none where nothing is left of it.
+    pub fn find(&self, name: &str) -> Result<Option<Scope>, ScopeError> {
+        match &self.kind {
+            Holder::Groups(pool) => Ok(pool.find(name)?.map(|group| Scope::new(name.to_owned(), Kind::Group(group)))),
+            Holder::Supervisors(all) => {
+                let scope = all.find(name);
+                Ok((!scope.look()?.is_empty()).then_some(scope))
+            }
+        }
+    }
+
+    /// The names of all scopes of the workspace in which something runs, whoever made them.
+    pub fn scopes(&self) -> Result<Vec<String>, ScopeError> {
+        match &self.kind {
+            Holder::Groups(pool) => pool.populated(),
+            Holder::Supervisors(all) => {
+                let mut names = Vec::new();
+                for name in all.names() {
+                    // A supervisor without anybody below it is about to end.
+                    if !all.find(&name).look()?.is_empty() {
+                        names.push(name);
+                    }
+                }
+                Ok(names)
+            }
+        }
+    }
+
+    /// Limits one scope; before its first process.
+    pub fn limit(&self, scope: &Scope, limits: &Limits) -> Enforcement {
+        match (&self.kind, scope.kind()) {
+            (Holder::Groups(pool), Kind::Group(group)) => pool.limit_group(scope.name(), group, limits),
+            _ => unlimited(limits),
+        }
+    }
+
+    /// Starts a process in a scope. It is a member before its first instruction. Needs a Tokio runtime.
+    pub fn spawn(&self, scope: &Scope, launch: &Launch) -> Result<Running, SpawnError> {
+        match scope.kind() {
+            Kind::Group(group) => {
+                let user = user::resolve(launch)?;
+                spawn::spawn(launch, user, group.joins())
+            }
+            Kind::Supervised(supervised) => supervised.spawn(launch),
+        }
+    }
+
+    /// Gives a scope back; an error while something runs in it.
+    pub fn release(&self, scope: &Scope) -> Result<(), ScopeError> {
+        match (&self.kind, scope.kind()) {
+            (Holder::Groups(pool), Kind::Group(group)) => pool.give_back(scope.name(), group),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what is left of a goal's scopes on the host; an error while something runs in one.
+    pub fn remove_goal(&self, goal: &Name) -> Result<(), ScopeError> {
+        match &self.kind {
+            Holder::Groups(pool) => pool.remove_goal(goal.as_str()),
+            Holder::Supervisors(_) => Ok(()),
+        }
+    }
+}
+
+/// We may make groups here and move processes out of here.
+fn usable(place: &Place) -> bool {
+    access(&place.here, Access::WRITE_OK | Access::EXEC_OK).is_ok() && access(place.here.join("cgroup.procs"), Access::WRITE_OK).is_ok()
+}
+
+/// A threaded group takes no processes. The root has no type, and takes them.
+fn domain(place: &Place) -> bool {
+    std::fs::read_to_string(place.here.join("cgroup.type")).map_or(true, |kind| matches!(kind.trim(), "domain" | "domain threaded"))
+}
+
+/// The controller is handed down already, or can be: only the root may have both processes and limited groups.
+fn delegated(place: &Place, limit: Limit) -> bool {
+    let lists = |file: &str| {
+        let text = std::fs::read_to_string(place.here.join(file)).unwrap_or_default();
+        text.split_whitespace().any(|name| name == limit.controller())
+    };
+    lists("cgroup.subtree_control") || lists("cgroup.controllers") && !place.here.join("cgroup.type").exists()
+}
+
+fn unlimited(limits: &Limits) -> Enforcement {
+    let why = "limits need control groups that this user may write";
+    Enforcement { enforced: Vec::new(), refused: limits.declared().map(|limit| (limit, why.to_owned())).collect() }
+}

@@ -1,0 +1,24 @@
+//! Processes that cannot escape their owner.
+//!
+//! A [`Containment`](containment::Containment) is the best that this host offers; it makes [`Scope`](scope::Scope)s; a process is
+//! started into a scope, and a scope ends as a whole and is then looked at.
+
+mod cgroup;
+mod clone;
+pub mod containment;
+mod deadline;
+pub mod end;
+pub mod identity;
+pub mod launch;
+pub mod limits;
+pub mod listener;
+pub mod mechanism;
+mod output;
+pub mod running;
+pub mod scope;
+pub mod scope_init;
+mod signals;
+mod spawn;
+mod supervised;
+mod table;
+pub mod user;

@@ -1,0 +1,107 @@
+//! A process that was started: who it is, and how it ended.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
+use serde::{Deserialize, Serialize};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncBufReadExt, BufReader, Interest, Lines};
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::watch;
+
+use super::identity::ProcessId;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// A started process. Dropping it neither ends nor forgets the process.
+#[derive(Debug)]
+pub struct Running {
+    id: ProcessId,
+    source: Source,
+}
+
+/// Where the news of its end come from.
+#[derive(Debug)]
+enum Source {
+    /// It is our child.
+    Child(watch::Receiver<Option<Exit>>),
+    /// Our child is its supervisor, which tells.
+    Supervisor(Lines<BufReader<Receiver>>),
+}
+
+impl Running {
+    pub(super) fn own(id: ProcessId, handle: OwnedFd) -> io::Result<Self> {
+        let (tell, told) = watch::channel(None);
+        let tell = move |exit| {
+            // Nobody may be interested any more.
+            let _ = tell.send(Some(exit));
+        };
+        reap(handle, tell)?;
+        Ok(Self { id, source: Source::Child(told) })
+    }
+
+    pub(super) fn supervised(id: ProcessId, supervisor: OwnedFd, words: OwnedFd) -> io::Result<Self> {
+        reap(supervisor, |_| ())?;
+        Ok(Self { id, source: Source::Supervisor(BufReader::new(Receiver::from_owned_fd(words)?).lines()) })
+    }
+
+    /// Which process it is; to be recorded.
+    pub fn id(&self) -> &ProcessId {
+        &self.id
+    }
+
+    /// Waits for its end; may be dropped and called again before that. What it left behind in its scope may still run.
+    ///
+    /// A process whose supervisor was killed was killed with it.
+    pub async fn wait(&mut self) -> io::Result<Exit> {
+        match &mut self.source {
+            Source::Child(told) => {
+                let exit = told.wait_for(Option::is_some).await.map_err(io::Error::other)?;
+                exit.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            }
+            Source::Supervisor(words) => match words.next_line().await? {
+                Some(line) => serde_json::from_str(&line).map_err(io::Error::from),
+                None => Ok(Exit::Signal(Signal::KILL.as_raw())),
+            },
+        }
+    }
+}
+
+/// Waits for a child in the background, whether or not anybody is interested: no zombie is left.
+fn reap(handle: OwnedFd, tell: impl FnOnce(Exit) + Send + 'static) -> io::Result<()> {
+    let handle = watchable(handle)?;
+    tokio::spawn(async move {
+        // An error can only mean that the runtime ends, and with it the engine.
+        if let Ok(_ready) = handle.readable().await
+            && let Ok(Some(status)) = waitid(WaitId::PidFd(handle.get_ref().as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+        {
+            let exit = match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => Exit::Code(code),
+                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+            };
+            tell(exit);
+        }
+    });
+    Ok(())
+}
+
+/// Waits for the end of a process that need not be our child; how it ended is not to be had.
+pub async fn gone(id: &ProcessId) -> io::Result<()> {
+    let Some(handle) = id.open()? else { return Ok(()) };
+    watchable(handle)?.readable().await.map(|_| ())
+}
+
+#[expect(unsafe_code, reason = "an `OwnedFd` is the same open file for as long as it lives, which is all that is asked")]
+fn watchable(handle: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    let watched = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) };
+    Ok(watched?)
+}

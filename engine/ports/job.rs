@@ -1,0 +1,145 @@
+//! Jobs: what a permit allows, with every text rendered. Made from plan and state just before it is done; never written anywhere.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::kernel::action::{ProcessMark, StopPolicy};
+use crate::manifest::param::Secret;
+use crate::manifest::policy::Limits;
+
+/// A command, ready to be started.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// The whole environment. Later entries win.
+    pub env: IndexMap<String, String>,
+    /// The working directory, absolute.
+    pub cwd: PathBuf,
+    /// The user; none for the engine's own.
+    pub user: Option<String>,
+    /// The group; none for the user's first.
+    pub group: Option<String>,
+    /// Where its output goes.
+    pub log: PathBuf,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What a permit allows.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Prepare a run.
+    Prepare(PrepareJob),
+    /// Run a phase's command.
+    Work(WorkJob),
+    /// Start a service.
+    Serve(ServeJob),
+    /// Make a directory.
+    Directory(DirectoryJob),
+    /// Write a file.
+    File(FileJob),
+    /// See that a port is free.
+    Port(String),
+    /// Create a custom resource.
+    Create(CustomJob),
+    /// End the processes of a place.
+    End(EndJob),
+    /// Kill all of a scope, by its name.
+    Sweep(String),
+    /// Remove directories and files, the last one first.
+    RemovePaths(Vec<PathBuf>),
+    /// Destroy a custom resource.
+    Destroy(CustomJob),
+    /// Remove a goal's generated secrets.
+    Forget(Name),
+}
+
+/// Prepare a run: keep its environment, fetch and generate its secrets.
+#[derive(Clone, Debug)]
+pub struct PrepareJob {
+    /// The goal.
+    pub goal: Name,
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// The environment of `sculpt run`, kept with the run.
+    pub env: Arc<IndexMap<String, String>>,
+    /// The secrets' sources.
+    pub secrets: IndexMap<Name, Secret>,
+    /// What the whole goal may use.
+    pub limits: Limits,
+}
+
+/// Run a phase's command.
+#[derive(Clone, Debug)]
+pub struct WorkJob {
+    /// The command.
+    pub command: Command,
+    /// The file that it may write outputs to.
+    pub output: PathBuf,
+    /// Files (globs) to keep.
+    pub artifacts: Vec<String>,
+    /// Where to keep them.
+    pub artifacts_to: PathBuf,
+    /// What each of these is relative to.
+    pub workspace: PathBuf,
+}
+
+/// Start a service.
+#[derive(Clone, Debug)]
+pub struct ServeJob {
+    /// The command.
+    pub command: Command,
+    /// The ports that must be free.
+    pub ports: Vec<String>,
+}
+
+/// Make a directory.
+#[derive(Clone, Debug)]
+pub struct DirectoryJob {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// Who owns it: `name` or `name:group`.
+    pub owner: Option<String>,
+    /// Its mode.
+    pub mode: Option<u32>,
+}
+
+/// Write a file.
+#[derive(Clone, Debug)]
+pub struct FileJob {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// What.
+    pub content: String,
+    /// Who owns it: `name` or `name:group`.
+    pub owner: Option<String>,
+    /// Its mode.
+    pub mode: Option<u32>,
+}
+
+/// Create or destroy a custom resource.
+#[derive(Clone, Debug)]
+pub struct CustomJob {
+    /// Exits with 0 where it exists, and 1 where it does not.
+    pub exists: Command,
+    /// Creates or destroys it.
+    pub act: Command,
+    /// The file that it may write outputs to.
+    pub output: PathBuf,
+}
+
+/// End the processes of a place.
+#[derive(Clone, Debug)]
+pub struct EndJob {
+    /// The place.
+    pub owner: Owner,
+    /// How.
+    pub stop: StopPolicy,
+    /// The processes that are known to have been started there.
+    pub processes: Vec<ProcessMark>,
+}

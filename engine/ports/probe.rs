@@ -1,0 +1,57 @@
+//! The probe: whatever looks at the world without changing it.
+
+use std::path::PathBuf;
+
+use super::job::Command;
+use super::runtime::Tell;
+use crate::base::time::Span;
+use crate::journal::permit::Permit;
+use crate::kernel::action::{ProcessMark, QuestionId};
+use crate::manifest::check::CheckKind;
+
+/// A question with every text rendered.
+#[derive(Clone, Debug)]
+pub struct Probing {
+    /// Which question.
+    pub question: QuestionId,
+    /// How long it may take.
+    pub timeout: Span,
+    /// What is asked.
+    pub asked: Asked,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A check that is a look: `http`, `tcp`, `file`, `log`.
+    Look {
+        /// The check.
+        kind: Box<CheckKind>,
+        /// What paths are relative to.
+        workspace: PathBuf,
+        /// The log that a `log` check reads.
+        log: Option<PathBuf>,
+    },
+    /// A command that must exit with 0.
+    Execute {
+        /// The command.
+        command: Box<Command>,
+        /// A text that its output must contain.
+        contains: Option<String>,
+        /// A regular expression that its output must match.
+        matches: Option<String>,
+    },
+    /// Whether a service listens on all of its ports, or, where it has none, whether it runs.
+    Serving {
+        /// Its main process.
+        process: Option<ProcessMark>,
+        /// Its ports.
+        ports: Vec<String>,
+    },
+}
+
+/// Looks at the world.
+pub trait Probe: Send + Sync {
+    /// Asks once, and tells the answer. Returns at once. A command is run by the standing permit of its question.
+    fn ask(&self, probing: Probing, permit: Option<&Permit>, tell: &Tell);
+}

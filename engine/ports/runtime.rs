@@ -1,0 +1,33 @@
+//! The runtime: whatever changes the world.
+
+use super::job::Job;
+use crate::base::owner::Owner;
+use crate::journal::permit::Permit;
+use crate::kernel::input::Input;
+
+/// Where observations go. Cheap to copy; telling an engine that is gone does nothing.
+#[derive(Clone, Debug)]
+pub struct Tell(tokio::sync::mpsc::UnboundedSender<Input>);
+
+impl Tell {
+    /// Tells the engine at the other end.
+    pub const fn new(sender: tokio::sync::mpsc::UnboundedSender<Input>) -> Self {
+        Self(sender)
+    }
+
+    /// Tells what was seen.
+    pub fn say(&self, input: Input) {
+        // An engine that no longer listens has stopped; what happens now is found again at its next start.
+        drop(self.0.send(input));
+    }
+}
+
+/// Changes the world. Each permit is spent on one job; its end is told once.
+pub trait Runtime: Send + Sync {
+    /// Carries out a job. Returns at once.
+    fn carry_out(&self, permit: Permit, job: Job, tell: &Tell);
+
+    /// Kills at once what runs at these places, when the journal can give no permit any more: whoever was permitted to start it
+    /// may end it. Gives in words what would not end, or could not be looked at.
+    fn cut_off(&self, places: &[Owner]) -> Vec<String>;
+}
