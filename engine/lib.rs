@@ -5,6 +5,7 @@
 
 pub mod adapters;
 pub mod base;
+pub mod driver;
 pub mod journal;
 pub mod kernel;
 pub mod manifest;

@@ -1,0 +1,115 @@
+//! The hands: what is permitted becomes a job for the runtime, what is asked a question for the probe.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::engine::Engine;
+use super::texts::{TextError, Texts};
+use crate::adapters::local::prepare::read_environment;
+use crate::adapters::vault::Vault;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::journal::permit::Permit;
+use crate::kernel::action::{Effect, Look, RunId, Seen, Shown};
+use crate::kernel::answer::Answer;
+use crate::kernel::fault::Fault;
+use crate::kernel::input::Input;
+use crate::plan::sealed::PhaseIx;
+use crate::ports::job::{Job, PrepareJob};
+use crate::ports::probe::Probing;
+
+impl Engine {
+    /// Hands a permit to the runtime, with the job that it allows.
+    pub(super) fn spend(&mut self, permit: Permit, queue: &mut VecDeque<Input>) {
+        if let Effect::Ask { question, .. } = permit.effect() {
+            self.standing.insert(*question, permit);
+            return;
+        }
+        match self.job(&permit) {
+            Ok(job) => self.runtime.carry_out(permit, job, &self.tell),
+            Err((fault, evidence)) => queue.push_back(Input::Seen { id: permit.id(), seen: Seen::Failed { fault, evidence } }),
+        }
+    }
+
+    fn job(&mut self, permit: &Permit) -> Result<Job, TextError> {
+        let owner = permit.owner().clone();
+        match permit.effect() {
+            Effect::Prepare { run } => {
+                self.envs.insert(run.clone(), Arc::clone(&self.env));
+                let plan = self.kernel.state().run(run).map(|run| Arc::clone(&run.plan)).ok_or_else(|| gone(&owner))?;
+                let (secrets, limits) = (plan.secrets.clone(), plan.limits.clone());
+                let folder = self.workspace.run(run);
+                Ok(Job::Prepare(PrepareJob { goal: owner.goal, folder, env: Arc::clone(&self.env), secrets, limits }))
+            }
+            Effect::Work { run, phase, .. } => self.texts(run, *phase)?.work_job(),
+            Effect::Serve { run, phase, resource, .. } => self.texts(run, *phase)?.serve_job(resource),
+            Effect::Make { run, phase, resource, .. } => self.texts(run, *phase)?.make_job(resource),
+            Effect::End { stop } => Ok(super::job::ending(self.kernel.state(), &owner, *stop)),
+            Effect::Sweep { scope } => Ok(Job::Sweep(scope.clone())),
+            Effect::Remove => {
+                let made = self.kernel.state().resource(&owner).cloned().ok_or_else(|| gone(&owner))?;
+                self.texts(&made.run, made.phase)?.remove_job(&made)
+            }
+            Effect::Forget => Ok(Job::Forget(owner.goal)),
+            Effect::Ask { .. } => Err(gone(&owner)),
+        }
+    }
+
+    /// Takes a look. What needs no waiting is answered at once.
+    pub(super) fn look(&mut self, look: Look, queue: &mut VecDeque<Input>) {
+        match look {
+            Look::Brief { run, phase } => {
+                let brief = self.texts(&run, phase).and_then(|texts| texts.brief());
+                queue.push_back(Input::Shown(Shown::Brief { run, phase, brief }));
+            }
+            Look::Try { question, about, timeout } => {
+                let (run, phase) = about.phase();
+                let (run, phase) = (run.clone(), phase);
+                let asked = self.prepare_texts(&run).and_then(|(env, vault)| {
+                    let state = self.kernel.state();
+                    let run = state.run(&run).ok_or_else(|| gone_run(&run))?;
+                    Texts::new(&self.workspace, run, phase, env, vault).asked(state, question, &about)
+                });
+                match asked {
+                    Ok(asked) => self.probe.ask(Probing { question, timeout, asked }, self.standing.get(&question), &self.tell),
+                    Err((fault, evidence)) => {
+                        let answer = Answer::unknown(fault, evidence);
+                        queue.push_back(Input::Shown(Shown::Answer { question, answer }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn texts(&mut self, run: &RunId, phase: PhaseIx) -> Result<Texts<'_>, TextError> {
+        let (env, vault) = self.prepare_texts(run)?;
+        let run = self.kernel.state().run(run).ok_or_else(|| gone_run(run))?;
+        Ok(Texts::new(&self.workspace, run, phase, env, vault))
+    }
+
+    /// The environment and the secrets of a run; of one that an earlier engine began, as it kept them.
+    fn prepare_texts(&mut self, run: &RunId) -> Result<(Arc<IndexMap<String, String>>, Vault), TextError> {
+        let env = if let Some(env) = self.envs.get(run) {
+            Arc::clone(env)
+        } else {
+            let kept = read_environment(&self.workspace.run(run));
+            let kept = kept.map_err(|error| (Fault::MissingFile, format!("failed to read the environment of {run}: {error}")))?;
+            let env = Arc::new(kept);
+            self.envs.insert(run.clone(), Arc::clone(&env));
+            env
+        };
+        let goal = Name::from(crate::kernel::state::goal_of(run));
+        let vault = self.vaults.of(&self.workspace, &goal);
+        Ok((env, vault.map_err(|error| (Fault::Secret, format!("failed to read the secrets that are kept: {error}")))?))
+    }
+}
+
+fn gone(owner: &Owner) -> TextError {
+    (Fault::System, format!("nothing is known of {owner}"))
+}
+
+fn gone_run(run: &RunId) -> TextError {
+    (Fault::System, format!("nothing is known of the run {run}"))
+}

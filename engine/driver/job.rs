@@ -1,0 +1,141 @@
+//! A permit → the job that it allows.
+
+use std::path::PathBuf;
+
+use super::texts::{TextError, Texts};
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::kernel::action::StopPolicy;
+use crate::kernel::fault::Fault;
+use crate::kernel::state::State;
+use crate::kernel::stock::Resource as Made;
+use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Port, Resource};
+use crate::ports::job::{CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
+
+impl Texts<'_> {
+    /// Where the outputs of an attempt are written.
+    fn output(&self, resource: Option<&Name>) -> PathBuf {
+        let (phase, attempt) = (&self.planned().name, self.phase().attempt);
+        let file = resource.map_or_else(|| format!("{phase}.{attempt}"), |resource| format!("{phase}.{resource}.{attempt}"));
+        self.workspace.run(&self.run.id).join("outputs").join(file)
+    }
+
+    pub(super) fn log(&self, resource: Option<&Name>) -> PathBuf {
+        self.workspace.log(&self.run.id, &self.planned().name, resource, self.phase().attempt)
+    }
+
+    /// The phase's command.
+    pub(super) fn work_job(&self) -> Result<Job, TextError> {
+        let planned = self.planned();
+        let run = planned.spec.run.as_ref().ok_or_else(|| (Fault::System, "the phase has no command".to_owned()))?;
+        let output = self.output(None);
+        let folder = self.workspace.run(&self.run.id).join("artifacts").join(format!("{}.{}", planned.name, self.phase().attempt));
+        Ok(Job::Work(WorkJob {
+            command: self.work(run, self.log(None), &output)?,
+            output,
+            artifacts: planned.spec.artifacts.iter().map(|pattern| self.text(pattern)).collect::<Result<_, _>>()?,
+            artifacts_to: folder,
+            workspace: self.workspace.root().to_owned(),
+        }))
+    }
+
+    /// A service.
+    pub(super) fn serve_job(&self, name: &Name) -> Result<Job, TextError> {
+        let resource = self.resource(name)?;
+        let process = resource.process.as_ref().ok_or_else(|| (Fault::System, format!("{name} is not a process")))?;
+        let command = self.service(process, resource.limits.as_ref(), self.log(Some(name)))?;
+        Ok(Job::Serve(ServeJob { command, ports: self.ports(resource)? }))
+    }
+
+    /// The ports of a resource, rendered.
+    pub(super) fn ports(&self, resource: &Resource) -> Result<Vec<String>, TextError> {
+        resource.ports.iter().map(|port| self.port(port)).collect()
+    }
+
+    fn port(&self, port: &Port) -> Result<String, TextError> {
+        match port {
+            Port::Number(number) => Ok(number.to_string()),
+            Port::Text(text) => self.text(text),
+        }
+    }
+
+    fn resource(&self, name: &Name) -> Result<&Resource, TextError> {
+        self.planned().resource(name).ok_or_else(|| (Fault::System, format!("the plan has no resource {name}")))
+    }
+
+    /// A passive resource.
+    pub(super) fn make_job(&self, name: &Name) -> Result<Job, TextError> {
+        let resource = self.resource(name)?;
+        if let Some(directory) = &resource.directory {
+            let DirectoryFull { path, owner, mode } = match directory {
+                Directory::Path(path) => DirectoryFull { path: path.clone(), owner: None, mode: None },
+                Directory::Full(full) => full.clone(),
+            };
+            let owner = owner.map(|owner| self.text(&owner)).transpose()?.filter(|owner| !owner.is_empty());
+            return Ok(Job::Directory(DirectoryJob { path: self.path(&path)?, owner, mode: mode.as_deref().map(octal).transpose()? }));
+        }
+        if let Some(FileResource { path, content, template, owner, mode }) = &resource.file {
+            let content = match (content, template) {
+                (Some(content), _) => self.text(content)?,
+                (None, Some(file)) => {
+                    let file = self.text(file)?;
+                    let text = std::fs::read_to_string(self.workspace.root().join(&file));
+                    self.text(&text.map_err(|error| (Fault::MissingFile, format!("failed to read the template {file}: {error}")))?)?
+                }
+                (None, None) => String::new(),
+            };
+            let owner = owner.as_ref().map(|owner| self.text(owner)).transpose()?.filter(|owner| !owner.is_empty());
+            let mode = mode.as_deref().map(octal).transpose()?;
+            return Ok(Job::File(FileJob { path: self.path(path)?, content, owner, mode }));
+        }
+        if let Some(port) = &resource.port {
+            return Ok(Job::Port(self.port(port)?));
+        }
+        if let Some(custom) = &resource.custom {
+            let (log, output) = (self.log(Some(name)), self.output(Some(name)));
+            let exists = self.custom(custom, &custom.exists, log.clone(), &output)?;
+            let act = self.custom(custom, &custom.create, log, &output)?;
+            return Ok(Job::Create(CustomJob { exists, act, output }));
+        }
+        Err((Fault::System, format!("this build cannot make {name}")))
+    }
+
+    /// The removal of a passive resource that some run made: of the paths where it was made, whatever the manifest says by now.
+    pub(super) fn remove_job(&self, made: &Made) -> Result<Job, TextError> {
+        if !made.paths.is_empty() {
+            return Ok(Job::RemovePaths(made.paths.iter().map(|path| self.workspace.root().join(path)).collect()));
+        }
+        let name = made.owner.resource.as_ref().ok_or_else(|| (Fault::System, format!("{} is not a resource", made.owner)))?;
+        let resource = self.resource(name)?;
+        if let Some(custom) = &resource.custom {
+            let (log, output) = (self.log(Some(name)), self.output(Some(name)));
+            let exists = self.custom(custom, &custom.exists, log.clone(), &output)?;
+            let act = self.custom(custom, &custom.destroy, log, &output)?;
+            return Ok(Job::Destroy(CustomJob { exists, act, output }));
+        }
+        let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));
+        let path = path.ok_or_else(|| (Fault::System, format!("there is nothing to remove at {name}")))?;
+        Ok(Job::RemovePaths(vec![self.path(path)?]))
+    }
+
+    pub(super) fn path(&self, path: &str) -> Result<PathBuf, TextError> {
+        Ok(self.workspace.root().join(self.text(path)?))
+    }
+}
+
+/// The end of a place: its scopes, and the processes that are known to have been started there.
+pub(super) fn ending(state: &State, owner: &Owner, stop: StopPolicy) -> Job {
+    let mut processes: Vec<_> =
+        state.effects.values().filter(|open| open.owner == *owner).filter_map(|open| open.process.clone()).collect();
+    if let Some(process) = state.resource(owner).and_then(|resource| resource.process.clone())
+        && !processes.contains(&process)
+    {
+        processes.push(process);
+    }
+    Job::End(EndJob { owner: owner.clone(), stop, processes })
+}
+
+/// A mode as it is written.
+fn octal(text: &str) -> Result<u32, TextError> {
+    u32::from_str_radix(text, 8).map_err(|_| (Fault::Template, format!("`{text}` is not a mode; write it like `0700`")))
+}

@@ -1,0 +1,12 @@
+//! The one loop: what is heard becomes an input, what is decided is committed, what is permitted is done.
+
+mod brief;
+mod command;
+pub mod engine;
+mod hands;
+mod hearing;
+mod job;
+pub mod preflight;
+mod probing;
+mod shell;
+mod texts;

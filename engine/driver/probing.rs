@@ -1,0 +1,84 @@
+//! A question → what the probe is asked, with every text rendered.
+
+use std::path::PathBuf;
+
+use super::texts::{TextError, Texts};
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::kernel::action::{About, QuestionId};
+use crate::kernel::fault::Fault;
+use crate::kernel::state::State;
+use crate::manifest::check::{CheckKind, Exec};
+use crate::manifest::work::{OneOrMany, Run};
+use crate::ports::probe::Asked;
+
+impl Texts<'_> {
+    /// What is asked about this phase.
+    pub(super) fn asked(&self, state: &State, question: QuestionId, about: &About) -> Result<Asked, TextError> {
+        match about {
+            About::Check { check, .. } => {
+                let declared = self.planned().spec.verify.as_ref().and_then(|verify| verify.checks.get(usize::from(*check)));
+                let declared = declared.ok_or_else(|| (Fault::CheckerBroken, "the plan has no such check".to_owned()))?;
+                self.look(state, question, &declared.kind)
+            }
+            About::Ready { resource: name, .. } => {
+                let resource = self.planned().resource(name).ok_or_else(|| (Fault::System, format!("the plan has no resource {name}")))?;
+                if let Some(health) = resource.healthcheck.as_ref().filter(|health| !health.disable) {
+                    if let Some(test) = &health.test {
+                        return self.execute(question, &Exec::Run(compose_test(test)));
+                    }
+                    if health.kind != CheckKind::default() {
+                        return self.look(state, question, &health.kind);
+                    }
+                }
+                let owner = Owner { resource: Some(name.clone()), ..self.run.owner(self.ix) };
+                let process = state.resource(&owner).and_then(|resource| resource.process.clone());
+                Ok(Asked::Serving { process, ports: self.ports(resource)? })
+            }
+        }
+    }
+
+    fn look(&self, state: &State, question: QuestionId, kind: &CheckKind) -> Result<Asked, TextError> {
+        if let Some(exec) = &kind.exec {
+            return self.execute(question, exec);
+        }
+        let kind: CheckKind = self.typed(kind)?;
+        let log = kind.log.as_ref().map(|check| match &check.resource {
+            Some(resource) => self.resource_log(state, resource),
+            None => self.log(None),
+        });
+        Ok(Asked::Look { kind: Box::new(kind), workspace: self.workspace.root().to_owned(), log })
+    }
+
+    /// A resource's log: of the attempt that made it, which may be of an earlier run.
+    fn resource_log(&self, state: &State, name: &Name) -> PathBuf {
+        let owner = Owner { resource: Some(name.clone()), ..self.run.owner(self.ix) };
+        match state.resource(&owner) {
+            Some(made) => self.workspace.log(&made.run, &self.planned().name, Some(name), made.attempt),
+            None => self.log(Some(name)),
+        }
+    }
+
+    fn execute(&self, question: QuestionId, exec: &Exec) -> Result<Asked, TextError> {
+        let folder = self.workspace.run(&self.run.id).join("outputs");
+        let command = self.check(exec, folder.join(format!("check.{}.out", question.0)))?;
+        let (contains, matches) = match exec {
+            Exec::Run(_) => (None, None),
+            Exec::Full(full) => (full.contains.as_ref(), full.matches.as_ref()),
+        };
+        let render = |text: Option<&String>| text.map(|text| self.text(text)).transpose();
+        Ok(Asked::Execute { command: Box::new(command), contains: render(contains)?, matches: render(matches)? })
+    }
+}
+
+/// Compose's `test`: `["CMD", …]`, `["CMD-SHELL", "…"]`, `["NONE"]` is caught before, a text is for the shell.
+fn compose_test(test: &OneOrMany) -> Run {
+    match test {
+        OneOrMany::One(script) => Run::Script(script.clone()),
+        OneOrMany::Many(words) => match words.split_first() {
+            Some((first, rest)) if first == "CMD" => Run::Argv(rest.to_vec()),
+            Some((first, rest)) if first == "CMD-SHELL" => Run::Script(rest.join(" ")),
+            _ => Run::Argv(words.clone()),
+        },
+    }
+}
