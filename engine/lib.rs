@@ -11,3 +11,4 @@ pub mod kernel;
 pub mod manifest;
 pub mod plan;
 pub mod ports;
+pub mod views;

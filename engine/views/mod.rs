@@ -1,0 +1,13 @@
+//! Records → what a person sees. Each view is a function over a replayed state; none of them knows the engine.
+
+pub mod check;
+pub mod logs;
+pub mod outside;
+pub mod phase;
+pub mod place;
+pub mod ps;
+pub mod replay;
+pub mod runs;
+pub mod standing;
+pub mod status;
+pub mod why;

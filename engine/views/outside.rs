@@ -1,0 +1,46 @@
+//! What the journal cannot know: what time it is, which processes live, whether an engine is at work.
+
+use crate::base::time::Timestamp;
+use crate::kernel::action::ProcessMark;
+use crate::kernel::resource::ResourceState;
+use crate::kernel::stock::Resource;
+
+/// A look at the world, as far as a view needs one.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Whether this very process still runs.
+    pub alive: &'a dyn Fn(&ProcessMark) -> bool,
+    /// Whether an engine is at work in the workspace.
+    pub engine: bool,
+}
+
+/// How a resource stands when somebody looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its state.
+    pub state: ResourceState,
+    /// Its main process, where that runs.
+    pub pid: Option<u32>,
+    /// The evidence.
+    pub evidence: String,
+}
+
+impl Outside<'_> {
+    /// How a resource stands: as the journal says, unless its process has died unseen.
+    pub fn look(&self, resource: &Resource) -> Standing {
+        let as_written = |pid| Standing { state: resource.state, pid, evidence: resource.evidence.clone() };
+        match &resource.process {
+            Some(process) if resource.state.is_live() => {
+                if (self.alive)(process) {
+                    as_written(Some(process.pid))
+                } else {
+                    let evidence = format!("its process {} is gone, and nobody saw it end", process.pid);
+                    Standing { state: ResourceState::Unhealthy, pid: None, evidence }
+                }
+            }
+            _ => as_written(None),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `sculpt ps`: what lives. The JSON form is stable: fields are only ever added.
+
+use serde::Serialize;
+
+use super::outside::Outside;
+use super::replay::Replay;
+use super::status::{ResourceStatus, resource_status};
+use crate::base::name::Name;
+use crate::kernel::action::Effect;
+
+/// What lives in a workspace.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ps {
+    /// The resources that are, or may still be, there.
+    pub resources: Vec<ResourceStatus>,
+    /// The commands at work.
+    pub work: Vec<WorkStatus>,
+}
+
+/// A phase's command at work.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkStatus {
+    /// Its place: goal/phase.
+    pub owner: String,
+    /// The run.
+    pub run: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Its process, once it was started.
+    pub pid: Option<u32>,
+}
+
+/// What lives, of every goal or of the one that is named.
+pub fn ps(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Ps {
+    let wanted = |goal: &Name| only.is_none_or(|only| only == goal);
+    let resources = replay.state.live_resources().filter(|resource| wanted(&resource.owner.goal));
+    let work = replay.state.effects.values().filter(|open| wanted(&open.owner.goal)).filter_map(|open| match &open.effect {
+        Effect::Work { run, attempt, .. } => {
+            let alive = open.process.as_ref().is_none_or(outside.alive);
+            // Without an engine, what was asked for and never started will not start.
+            (alive && (open.process.is_some() || outside.engine)).then(|| WorkStatus {
+                owner: open.owner.to_string(),
+                run: run.to_string(),
+                attempt: *attempt,
+                pid: open.process.as_ref().map(|process| process.pid),
+            })
+        }
+        _ => None,
+    });
+    Ps { resources: resources.map(|resource| resource_status(resource, outside)).collect(), work: work.collect() }
+}

@@ -1,0 +1,204 @@
+//! How a goal stands: its latest run's verdict, what was promised since, and whether somebody took it down.
+//!
+//! | first that holds                                              | it stands    |
+//! |---------------------------------------------------------------|--------------|
+//! | it is being torn down                                         | stopping     |
+//! | the run goes on, and only people are waited for               | waiting      |
+//! | the run has not ended, and no engine is at work               | interrupted  |
+//! | the run goes on                                               | running      |
+//! | it was taken down                                             | down         |
+//! | a person or a budget ended the run                            | cancelled    |
+//! | a phase failed, or the run left survivors                     | failed       |
+//! | a phase is unknown                                            | unknown      |
+//! | a promised service is not ready, or a check now fails         | regressed    |
+//! | a check that is asked again could not be asked                | unknown      |
+//! | a phase that declares checks is unproven                      | unverified   |
+//! | a phase is verified                                           | verified     |
+//! | nothing verifies it                                           | unverified   |
+//! | every phase was skipped                                       | skipped      |
+
+use serde::Serialize;
+
+use super::outside::Outside;
+use super::replay::Replay;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::kernel::answer::Said;
+use crate::kernel::outcome::{Outcome, Verdict};
+use crate::kernel::phase::PhaseState;
+use crate::kernel::resource::ResourceState;
+use crate::kernel::state::{Goal, Run, RunEnd};
+use crate::manifest::resource::Scope;
+use crate::manifest::verify::Tier;
+
+/// How a goal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GoalOutcome {
+    /// Its run goes on.
+    Running,
+    /// Its run waits for a person, and for nothing else.
+    Waiting,
+    /// It is being torn down.
+    Stopping,
+    /// Green, still.
+    Verified,
+    /// Yellow.
+    Unverified,
+    /// Red.
+    Failed,
+    /// Grey.
+    Unknown,
+    /// Nothing of it was wanted.
+    Skipped,
+    /// A person stopped it, or a budget ended it.
+    Cancelled,
+    /// Its engine died while it ran.
+    Interrupted,
+    /// It was green, and something that it promised is no longer so.
+    Regressed,
+    /// It was taken down.
+    Down,
+}
+
+impl GoalOutcome {
+    /// The word for it on a screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Stopping => "stopping",
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Regressed => "regressed",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// How a goal stands, and why.
+pub fn judge(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -> (GoalOutcome, String) {
+    if goal.falling {
+        return (GoalOutcome::Stopping, "it is being torn down".to_owned());
+    }
+    let Some(run) = &goal.run else { return (GoalOutcome::Down, "it has never run".to_owned()) };
+    let Some(end) = &run.ended else { return judge_open(run, outside) };
+    if let Some(down) = replay.down.get(name) {
+        let why = match down.survivors {
+            0 => "it was taken down".to_owned(),
+            n => format!("it was taken down, but {n} processes would not end"),
+        };
+        return (GoalOutcome::Down, why);
+    }
+    judge_ended(goal, run, end, outside)
+}
+
+fn judge_open(run: &Run, outside: &Outside<'_>) -> (GoalOutcome, String) {
+    if let Some(asked) = parked(run) {
+        return (GoalOutcome::Waiting, asked);
+    }
+    if !outside.engine {
+        return (GoalOutcome::Interrupted, "its engine died while it ran".to_owned());
+    }
+    let why =
+        run.stopping.as_ref().map_or_else(|| format!("{} of {} phases have ended", ended(run), run.phases.len()), |(_, why)| why.clone());
+    (GoalOutcome::Running, why)
+}
+
+/// What a run waits for, where it waits for people and nothing else.
+fn parked(run: &Run) -> Option<String> {
+    let mut asking = Vec::new();
+    for (ix, planned) in run.plan.indexed() {
+        match run.phase(ix).state {
+            PhaseState::Waiting => asking.push(planned.name.as_str()),
+            PhaseState::Pending | PhaseState::Done(_) => {}
+            _ => return None,
+        }
+    }
+    (!asking.is_empty()).then(|| format!("{} waits for a person", asking.join(", ")))
+}
+
+fn ended(run: &Run) -> usize {
+    run.phases.len() - run.open
+}
+
+fn judge_ended(goal: &Goal, run: &Run, end: &RunEnd, outside: &Outside<'_>) -> (GoalOutcome, String) {
+    if matches!(end.verdict, Verdict::Cancelled | Verdict::Budget | Verdict::Waiting) {
+        return (GoalOutcome::Cancelled, end.why.clone());
+    }
+    if end.verdict == Verdict::Interrupted {
+        return (GoalOutcome::Interrupted, end.why.clone());
+    }
+    let outcomes = |wanted: Outcome| run.plan.indexed().find(move |(ix, _)| run.phase(*ix).state.outcome() == Some(wanted));
+    for (wanted, stands) in [(Outcome::Failed, GoalOutcome::Failed), (Outcome::Unknown, GoalOutcome::Unknown)] {
+        if let Some((ix, planned)) = outcomes(wanted) {
+            return (stands, format!("{} is {}: {}", planned.name, wanted.word(), run.phase(ix).why));
+        }
+    }
+    if end.survivors > 0 {
+        return (GoalOutcome::Failed, end.why.clone());
+    }
+    if let Some(broken) = broken_promise(goal, run, outside) {
+        return (GoalOutcome::Regressed, broken);
+    }
+    if let Some(answer) = answered_now(run, Said::Fail) {
+        return (GoalOutcome::Regressed, answer);
+    }
+    if let Some(answer) = answered_now(run, Said::Unknown) {
+        return (GoalOutcome::Unknown, answer);
+    }
+    if end.verdict == Verdict::Failed {
+        return (GoalOutcome::Failed, end.why.clone());
+    }
+    let unproven = run
+        .plan
+        .indexed()
+        .find(|(ix, planned)| run.phase(*ix).state.outcome() == Some(Outcome::Unverified) && planned.tier() != Tier::None);
+    if let Some((ix, planned)) = unproven {
+        return (GoalOutcome::Unverified, format!("{} is unverified: {}", planned.name, run.phase(ix).why));
+    }
+    if outcomes(Outcome::Verified).is_some() {
+        (GoalOutcome::Verified, end.why.clone())
+    } else if outcomes(Outcome::Unverified).is_some() {
+        (GoalOutcome::Unverified, "nothing verifies it".to_owned())
+    } else {
+        (GoalOutcome::Skipped, "every phase was skipped".to_owned())
+    }
+}
+
+/// A goal-scoped service that a green phase promised and that is not ready, in words.
+///
+/// After `--once` nothing is promised: the run itself took everything down.
+fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<String> {
+    if run.options.once {
+        return None;
+    }
+    run.plan.indexed().filter(|(ix, _)| run.phase(*ix).state.outcome().is_some_and(Outcome::is_good)).find_map(|(_, planned)| {
+        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && declared.process.is_some());
+        promised.into_iter().find_map(|(name, _)| {
+            let owner = Owner::resource(&run.plan.goal, &planned.name, name);
+            let Some(resource) = goal.resources.get(&owner) else { return Some(format!("{owner} is not there")) };
+            let now = outside.look(resource);
+            let evidence = resource.exit.map_or(now.evidence, |exit| format!("it ended with {exit}"));
+            (now.state != ResourceState::Ready).then(|| format!("{owner} is {}: {evidence}", now.state.word()))
+        })
+    })
+}
+
+/// The first check of a green phase whose latest answer is this one.
+fn answered_now(run: &Run, said: Said) -> Option<String> {
+    run.plan.indexed().filter(|(ix, _)| run.phase(*ix).state.outcome().is_some_and(Outcome::is_good)).find_map(|(ix, planned)| {
+        let answers = run.phase(ix).after.iter().enumerate();
+        answers.filter_map(|(index, answer)| Some((index, answer.as_ref()?))).find(|(_, answer)| answer.said == said).map(
+            |(index, answer)| {
+                let word = if said == Said::Fail { "now fails" } else { "could not be asked" };
+                format!("check {} of {} {word}: {}", index + 1, planned.name, answer.evidence)
+            },
+        )
+    })
+}

@@ -1,0 +1,152 @@
+//! `sculpt status`: what is. The JSON form is stable: fields are only ever added.
+
+use serde::Serialize;
+
+use super::outside::Outside;
+use super::phase::summary;
+use super::replay::Replay;
+use super::standing::{GoalOutcome, judge};
+use crate::base::name::Name;
+use crate::kernel::outcome::{Outcome, Proof};
+use crate::kernel::state::{Goal, Run};
+use crate::kernel::stock::Resource;
+use crate::manifest::resource::Scope;
+use crate::plan::sealed::PhaseIx;
+
+/// All goals of a workspace.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// In the order in which they were first run.
+    pub goals: Vec<GoalStatus>,
+}
+
+/// A goal.
+#[derive(Clone, Debug, Serialize)]
+pub struct GoalStatus {
+    /// Its name.
+    pub name: String,
+    /// Its latest run.
+    pub run: Option<String>,
+    /// How it stands.
+    pub outcome: GoalOutcome,
+    /// Why it stands so.
+    pub why: String,
+    /// When the latest run began, RFC 3339.
+    pub started: Option<String>,
+    /// When it ended: green has an age.
+    pub ended: Option<String>,
+    /// How long ago it ended, in milliseconds.
+    pub age_ms: Option<u64>,
+    /// Its phases, in the order of the plan.
+    pub phases: Vec<PhaseStatus>,
+    /// What it made and what is still there, in the order in which it was made.
+    pub resources: Vec<ResourceStatus>,
+    /// Its daemons.
+    pub daemons: [(); 0],
+    /// Its open needs.
+    pub demands: [(); 0],
+}
+
+/// A phase.
+#[derive(Clone, Debug, Serialize)]
+pub struct PhaseStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it stands; its outcome, once it has ended.
+    pub state: &'static str,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Why that may be believed.
+    pub proof: Option<Proof>,
+    /// How many attempts were begun.
+    pub attempts: u32,
+    /// In words: why it ended so, or what it waits for.
+    pub why: String,
+    /// What a person is asked, while it waits for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
+    /// From the first attempt to the end, in milliseconds.
+    pub elapsed_ms: Option<u64>,
+}
+
+/// A resource.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResourceStatus {
+    /// Its name.
+    pub name: String,
+    /// What it is: directory, file, port, process, custom.
+    pub kind: &'static str,
+    /// Its place: goal/phase/resource.
+    pub owner: String,
+    /// Where it stands.
+    pub state: &'static str,
+    /// Its main process, where that runs.
+    pub pid: Option<u32>,
+    /// The run that made it.
+    pub run: String,
+    /// How long it lives: phase or goal.
+    pub scope: Scope,
+    /// Whether `down` leaves it.
+    pub keep: bool,
+    /// Since when it stands so, RFC 3339.
+    pub since: String,
+    /// The latest evidence.
+    pub evidence: String,
+}
+
+/// How every goal stands, or the one that is named.
+pub fn status(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Status {
+    let wanted = replay.state.goals.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+    Status { goals: wanted.map(|(name, goal)| goal_status(name, goal, replay, outside)).collect() }
+}
+
+fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -> GoalStatus {
+    let (outcome, why) = judge(name, goal, replay, outside);
+    let run = goal.run.as_ref();
+    let ended = run.and_then(|run| run.ended.as_ref()).map(|end| end.at);
+    GoalStatus {
+        name: name.to_string(),
+        run: run.map(|run| run.id.to_string()),
+        outcome,
+        why,
+        started: run.map(|run| run.started.to_string()),
+        ended: ended.map(|at| at.to_string()),
+        age_ms: ended.map(|at| (outside.now - at).0),
+        phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
+        resources: goal.live_resources().map(|resource| resource_status(resource, outside)).collect(),
+        daemons: [],
+        demands: [],
+    }
+}
+
+fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
+    let phase = run.phase(ix);
+    let outcome = phase.state.outcome();
+    PhaseStatus {
+        name: run.plan.phase(ix).name.to_string(),
+        state: phase.state.word(),
+        outcome,
+        proof: phase.proof,
+        attempts: phase.attempt,
+        why: summary(run, ix),
+        question: phase.question.clone().filter(|_| outcome.is_none()),
+        elapsed_ms: phase.started.map(|started| (phase.ended.unwrap_or(outside.now) - started).0),
+    }
+}
+
+/// A resource, as somebody sees it who looks now.
+pub fn resource_status(resource: &Resource, outside: &Outside<'_>) -> ResourceStatus {
+    let now = outside.look(resource);
+    ResourceStatus {
+        name: resource.owner.resource.as_ref().map(ToString::to_string).unwrap_or_default(),
+        kind: resource.kind.word(),
+        owner: resource.owner.to_string(),
+        state: now.state.word(),
+        pid: now.pid,
+        run: resource.run.to_string(),
+        scope: resource.scope,
+        keep: resource.keep,
+        since: resource.since.to_string(),
+        evidence: now.evidence,
+    }
+}

@@ -1,0 +1,50 @@
+//! Why a resource stands as it does.
+
+use super::super::outside::Outside;
+use super::Explanation;
+use super::phase::exit_words;
+use crate::base::name::Name;
+use crate::base::owner::Owner;
+use crate::kernel::resource::ResourceState;
+use crate::kernel::state::Run;
+use crate::kernel::stock::{Kind, Resource};
+use crate::manifest::resource::Scope;
+use crate::plan::sealed::PhaseIx;
+
+pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, name: &Name, made: Option<&Resource>, outside: &Outside<'_>) {
+    let Some(resource) = made else {
+        let owner = Owner::resource(&run.plan.goal, &run.plan.phase(ix).name, name);
+        ResourceState::Declared.word().clone_into(&mut explanation.state);
+        explanation.say(format!("{owner} is declared, and was never made: its phase is {}.", run.phase(ix).state.word()));
+        explanation.hint(format!("see why: `sculpt why {}`", run.owner(ix)));
+        return;
+    };
+    let now = outside.look(resource);
+    now.state.word().clone_into(&mut explanation.state);
+    let evidence = if now.evidence.is_empty() { String::new() } else { format!(": {}", now.evidence) };
+    let since = (outside.now - resource.since).human();
+    explanation.say(format!("{} has been {} for {since}{evidence}.", resource.owner, now.state.word()));
+    if let Some(exit) = resource.exit {
+        explanation.say(format!("Its process ended with {}.", exit_words(exit)));
+    }
+    let verb = match (resource.kind, resource.created) {
+        (Kind::Process, _) => "started",
+        (_, true) => "made",
+        (_, false) => "found, and is not owned: it will never be removed. It was first used",
+    };
+    explanation.say(format!("It was {verb} by attempt {} of {} in {}.", resource.attempt, run.plan.phase(ix).name, resource.run));
+    if now.state.is_live() {
+        if let Some(pid) = now.pid {
+            explanation.say(format!("Its main process is {pid}."));
+        }
+        explanation.say(match (resource.scope, resource.keep) {
+            (Scope::Goal, false) => format!("It lives until `sculpt down {}`.", resource.owner.goal),
+            (Scope::Goal, true) => format!("It lives until `sculpt down {} --volumes`.", resource.owner.goal),
+            (Scope::Phase, _) => "It ends with the attempt that made it.".to_owned(),
+        });
+    }
+    if resource.kind == Kind::Process && now.state != ResourceState::Ready {
+        explanation.hint(format!("see what it said: `sculpt logs {}`", resource.owner));
+        explanation.hint(format!("start it again: `sculpt run {}`", run.plan.manifest));
+    }
+}
