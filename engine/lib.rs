@@ -6,6 +6,7 @@
 pub mod adapters;
 pub mod base;
 pub mod driver;
+pub mod interface;
 pub mod journal;
 pub mod kernel;
 pub mod manifest;

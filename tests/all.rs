@@ -1,8 +1,12 @@
 //! Every test that runs the library from outside, in one binary: it links once.
 #![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make the world that they look at, and a panic is how they fail")]
 
+mod adapters_process;
+mod cli;
+mod floors;
 mod journal;
 mod kernel;
 mod machines;
+mod manifests;
 mod part;
 mod probes;

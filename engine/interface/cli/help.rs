@@ -1,0 +1,35 @@
+//! The first page of help: the verbs in groups, short enough for one screen.
+
+/// What `sculpt --help` shows.
+pub const TEMPLATE: &str = "\
+{name} {version}: {about}
+
+{usage-heading} sculpt [-C DIR] [--json] [COMMAND]     without a command: show the workspace
+
+Write a goal
+  init         scaffold a workspace
+  validate     check manifests offline
+  schema       print the schema of manifests
+  plan         show what a run would do
+
+Carry it out
+  run          carry out a goal
+  answer       answer what a goal asks
+  stop         stop a run, and end what it started
+  down         take a goal down: end what of it lives
+
+Look
+  status       how the goals stand
+  ps           what lives, and whose it is
+  logs         what was said
+  why          why it is so
+  runs         what was run
+  verify       ask the checks again, now
+  audit        whether the journal is as it was written
+  completions  for your shell
+
+Options
+{options}{after-help}";
+
+/// What stands below it.
+pub const AFTER: &str = "`sculpt COMMAND --help` tells more. Places are written goal/phase/resource.";

@@ -1,0 +1,73 @@
+//! `sculpt plan FILE`: what a run would do, and what this host can enforce of it. Nothing is changed.
+
+use clap::{Args, ValueEnum};
+
+use super::context::Context;
+use super::prepare::{Choices, plan};
+use crate::adapters::process::containment::Containment;
+use crate::adapters::process::limits::Limit as HostLimit;
+use crate::adapters::process::mechanism::Report;
+use crate::interface::failure::Failure;
+use crate::interface::terminal::{show, show_json};
+use crate::plan::explain::dot::dot;
+use crate::plan::explain::explanation::explain;
+use crate::plan::explain::limits::{HostReport, Limit};
+use crate::plan::explain::mermaid::mermaid;
+use crate::plan::explain::text::text;
+
+/// Shows what a run would do: waves, order, resources, limits and whether this host can enforce them, budgets.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The manifest
+    file: String,
+    #[command(flatten)]
+    choices: Choices,
+    /// The form of the plan
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// The form of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+    /// For programs
+    Json,
+}
+
+impl Plan {
+    pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
+        let workspace = context.workspace()?;
+        let plan = plan(context, &workspace, &self.file, &self.choices)?;
+        let program = std::env::current_exe().map_err(Failure::file("find", "the program itself"))?;
+        // The id only names groups, and none is made here.
+        let host = Containment::detect("plan", &program);
+        let explanation = explain(&plan, &host_report(host.report()));
+        match if context.json { Format::Json } else { self.format } {
+            Format::Text => show(&text(&explanation, context.out.colour))?,
+            Format::Dot => show(&dot(&explanation))?,
+            Format::Mermaid => show(&mermaid(&explanation))?,
+            Format::Json => show_json(&explanation)?,
+        }
+        Ok(0)
+    }
+}
+
+/// What the host can do, in the plan's words.
+fn host_report(report: &Report) -> HostReport {
+    let limit = |limit: &HostLimit| match limit {
+        HostLimit::Memory => Limit::Memory,
+        HostLimit::Cpus => Limit::Cpus,
+        HostLimit::Pids => Limit::Pids,
+    };
+    HostReport {
+        mechanism: report.mechanism.to_string(),
+        enforceable: report.limits.iter().map(limit).collect(),
+        gaps: report.gaps.iter().map(|gap| gap.sentence().to_owned()).collect(),
+    }
+}

@@ -1,0 +1,56 @@
+//! `sculpt ps`: what lives, and whose it is.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::context::Context;
+use super::status::{cells, only};
+use crate::interface::failure::Failure;
+use crate::interface::terminal::{Tone, show, show_json};
+use crate::views::ps::{self, ps};
+
+/// Shows what lives, and whose it is.
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Only of this goal
+    goal: Option<String>,
+}
+
+impl Ps {
+    pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
+        let ps = context.view(|replay, outside, _| {
+            let only = only(replay, self.goal.as_deref(), context)?;
+            Ok(ps(replay, outside, only.as_ref()))
+        })?;
+        if context.json {
+            show_json(&ps)?;
+        } else {
+            show(&table(&ps, context))?;
+        }
+        Ok(0)
+    }
+}
+
+fn table(ps: &ps::Ps, context: &Context) -> String {
+    if ps.resources.is_empty() && ps.work.is_empty() {
+        return "nothing lives: no resource is there, and no command is at work\n".to_owned();
+    }
+    let mut rows = vec![["PLACE".to_owned(), "KIND".to_owned(), "PID".to_owned(), "RUN".to_owned(), "STATE".to_owned()]];
+    let pid = |pid: Option<u32>| pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+    for work in &ps.work {
+        let run = format!("{} ({})", work.run, work.attempt);
+        rows.push([work.owner.clone(), "command".to_owned(), pid(work.pid), run, context.out.state("running")]);
+    }
+    for resource in &ps.resources {
+        let mut state = context.out.state(resource.state);
+        if resource.keep && resource.kind != "process" {
+            state.push_str(", kept by `down`");
+        }
+        if resource.state != "ready" && !resource.evidence.is_empty() {
+            let _ = write!(state, ": {}", resource.evidence);
+        }
+        rows.push([resource.owner.clone(), resource.kind.to_owned(), pid(resource.pid), resource.run.clone(), state]);
+    }
+    cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() })
+}

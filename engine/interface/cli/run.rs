@@ -1,0 +1,170 @@
+//! `sculpt run FILE`: carry a goal out.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::context::{Context, log_path, now, with_outside};
+use super::prepare::{Choices, environment, plan};
+use super::session::{Session, reporter};
+use crate::adapters::workspace::Workspace;
+use crate::base::name::Name;
+use crate::base::time::Span;
+use crate::driver::preflight::unmet;
+use crate::interface::failure::Failure;
+use crate::interface::log::tail;
+use crate::interface::report::run::junit::junit;
+use crate::interface::report::run::summary::{Tail, summary, to_tail};
+use crate::interface::terminal::{Look, show};
+use crate::kernel::input::Request;
+use crate::kernel::outcome::Outcome;
+use crate::kernel::record::RunOptions;
+use crate::kernel::state::State;
+use crate::views::logs::main_file;
+use crate::views::replay::Replay;
+use crate::views::status::GoalStatus;
+
+/// So many lines of what a failed phase said are shown.
+const TAIL: usize = 15;
+
+/// The exit code of a run that waits for a person.
+const WAITING: u8 = 4;
+
+/// Carries out a goal: what it starts with scope `goal` stays up afterwards, until `sculpt down`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The manifest
+    file: String,
+    #[command(flatten)]
+    choices: Choices,
+    /// Take everything down at the end
+    #[arg(long)]
+    once: bool,
+    /// Let any phase that is not verified count
+    #[arg(long)]
+    strict: bool,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Not in this build: a run in the background comes with the standing supervisor
+    #[arg(long, hide = true)]
+    detach: bool,
+    /// Not in this build: to go on from a phase comes with `retry`
+    #[arg(long, hide = true, value_name = "PHASE")]
+    from: Option<String>,
+}
+
+impl Run {
+    pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
+        self.refuse_what_is_missing()?;
+        let workspace = context.workspace()?;
+        let plan = plan(context, &workspace, &self.file, &self.choices)?;
+        let goal = plan.goal.clone();
+        let mut session = Session::open(&workspace, &format!("run of {goal}"))?;
+        let missing = unmet(&workspace, &plan, &environment(), session.state());
+        if !missing.is_empty() {
+            return Err(Failure::Unmet(missing));
+        }
+        let options = RunOptions { once: self.once, strict: self.strict };
+        let request = Request::Run { plan: Box::new(plan), options };
+        let attended = (!context.json && std::io::stdin().is_terminal() && context.out.live).then_some(context.out);
+        session.drive(&goal, request, attended, reporter(context, attended.is_some()))?;
+        if self.once && waits(session.state(), &goal) {
+            let request = Request::Stop { goal: goal.clone(), reason: crate::kernel::record::StopReason::Unattended, force: false };
+            session.drive(&goal, request, None, reporter(context, false))?;
+        }
+        let ending = ending(&session, &workspace, &goal)?;
+        if let Some(file) = &self.junit {
+            write_report(&context.path(file), &junit(&ending.status, ending.elapsed, &ending.tails))?;
+        }
+        tell(&ending, context)?;
+        Ok(ending.code)
+    }
+
+    /// Options of the design that come later are refused by name, not taken for typing errors.
+    fn refuse_what_is_missing(&self) -> Result<(), Failure> {
+        if self.detach {
+            return Err(Failure::usage(
+                "`--detach` is not in this build: it comes with the standing supervisor",
+                "run it in the foreground; what has scope `goal` stays up afterwards",
+            ));
+        }
+        if self.from.is_some() {
+            return Err(Failure::usage(
+                "`--from` is not in this build: it comes with `sculpt retry`",
+                "run the whole goal; a phase that is verified already is not repeated",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How a run ended, or where it waits.
+#[derive(Debug)]
+pub struct Ending {
+    /// The goal, as it stands.
+    pub status: GoalStatus,
+    /// From the run's beginning to its end, or until now.
+    pub elapsed: Span,
+    /// The ends of what failed phases said.
+    pub tails: Vec<Tail>,
+    /// The exit code.
+    pub code: u8,
+}
+
+/// How the latest run of a goal ended.
+pub fn ending(session: &Session, workspace: &Workspace, goal: &Name) -> Result<Ending, Failure> {
+    // The engine has replayed and folded everything already; the journal need not be read again.
+    let replay = Replay::over(session.state().clone());
+    let mut status = with_outside(workspace, |outside| crate::views::status::status(&replay, outside, Some(goal)));
+    let nothing = || Failure::refused(format!("nothing is known of `{goal}`"), "look with `sculpt status`");
+    let status = status.goals.pop().ok_or_else(nothing)?;
+    let run = session.state().goals.get(goal).and_then(|goal| goal.run.as_ref()).ok_or_else(nothing)?;
+    let elapsed = run.ended.as_ref().map_or_else(now, |end| end.at) - run.started;
+    let mut tails = Vec::new();
+    for phase in to_tail(&status) {
+        let Some((ix, _)) = run.plan.find(&phase.name) else { continue };
+        let Some(file) = main_file(&session.state().goals[goal], run, ix) else { continue };
+        let path = log_path(workspace, &file);
+        let lines = tail(&path, TAIL, &|text| session.masked(text)).map_err(Failure::file("read", &path))?;
+        if !lines.is_empty() {
+            tails.push(Tail { place: run.owner(ix).to_string(), lines });
+        }
+    }
+    Ok(Ending { status, elapsed, tails, code: code(session.state(), goal) })
+}
+
+/// The exit code of a goal's latest run. Where it waits for a person and something else has failed, the failure counts.
+fn code(state: &State, goal: &Name) -> u8 {
+    let Some(run) = state.goals.get(goal).and_then(|goal| goal.run.as_ref()) else { return 1 };
+    match &run.ended {
+        Some(end) => end.verdict.exit_code(),
+        None if run.phases.iter().any(|phase| matches!(phase.state.outcome(), Some(Outcome::Failed | Outcome::Unknown))) => 1,
+        None => WAITING,
+    }
+}
+
+/// Whether the goal's run goes on: it waits for a person.
+fn waits(state: &State, goal: &Name) -> bool {
+    state.goals.get(goal).is_some_and(crate::kernel::state::Goal::is_running)
+}
+
+/// Tells the ending: the summary to people, one more line to programs.
+pub fn tell(ending: &Ending, context: &Context) -> Result<(), Failure> {
+    if !context.json {
+        let look = Look { live: false, ..context.out };
+        return show(&format!("\n{}", summary(&ending.status, ending.elapsed, &ending.tails, look)));
+    }
+    let line = serde_json::json!({
+        "event": "summary", "exit_code": ending.code, "elapsed_ms": ending.elapsed.0, "goal": ending.status,
+        "logs": ending.tails.iter().map(|tail| serde_json::json!({ "place": tail.place, "tail": tail.lines })).collect::<Vec<_>>(),
+    });
+    show(&format!("{line}\n"))
+}
+
+/// Writes the report. A name that is there is replaced: CI writes the same one each time.
+#[expect(clippy::disallowed_methods, reason = "a report that the user asked for by its name; no phase is involved")]
+fn write_report(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(Failure::file("write", path))
+}

@@ -1,0 +1,41 @@
+//! `sculpt runs`: what was run.
+
+use clap::Args;
+
+use super::context::Context;
+use super::status::{cells, only};
+use crate::base::time::Span;
+use crate::interface::failure::Failure;
+use crate::interface::terminal::{Tone, show, show_json};
+use crate::views::runs::runs;
+
+/// Shows what was run, oldest first.
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Only of this goal
+    goal: Option<String>,
+}
+
+impl Runs {
+    pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
+        let runs = context.view(|replay, outside, _| {
+            let only = only(replay, self.goal.as_deref(), context)?;
+            Ok(runs(replay, outside, only.as_ref()))
+        })?;
+        if context.json {
+            show_json(&runs)?;
+            return Ok(0);
+        }
+        if runs.runs.is_empty() {
+            show("nothing was run in this workspace yet\n")?;
+            return Ok(0);
+        }
+        let mut rows = vec![["RUN".to_owned(), "STARTED".to_owned(), "TOOK".to_owned(), "OUTCOME".to_owned()]];
+        for run in &runs.runs {
+            let took = Span(run.elapsed_ms).human();
+            rows.push([run.run.clone(), run.started.clone(), took, context.out.state(run.outcome)]);
+        }
+        show(&cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() }))?;
+        Ok(0)
+    }
+}

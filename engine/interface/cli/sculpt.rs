@@ -1,0 +1,110 @@
+//! The whole command line: what is parsed, and where it goes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use super::context::Context;
+use super::{answer, audit, completions, down, help, init, logs, plan, ps, run, runs, schema, status, stop, validate, verify, why};
+use crate::interface::failure::Failure;
+
+/// Carries out goals under supervision, and answers for what it started.
+#[derive(Debug, Parser)]
+#[command(name = "sculpt", version, disable_help_subcommand = true, help_template = help::TEMPLATE, after_help = help::AFTER)]
+pub struct Sculpt {
+    /// Work in this folder, or in the workspace above it
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+    /// Write JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do; without it the workspace is shown.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Scaffold a workspace: .opensculpt/, and a first goal where there is none
+    Init(init::Init),
+    /// Check manifests offline: all errors at once, each with its place
+    Validate(validate::Validate),
+    /// Print the JSON Schema of manifests
+    Schema(schema::Schema),
+    /// Show what a run would do, and what this host can enforce of it
+    Plan(plan::Plan),
+    /// Carry out a goal
+    Run(run::Run),
+    /// Answer what a goal asks
+    Answer(answer::Answer),
+    /// Stop a run, and end what it started
+    Stop(stop::Stop),
+    /// Take a goal down: end what of it lives
+    Down(down::Down),
+    /// Show how the goals stand
+    Status(status::Status),
+    /// Show what lives, and whose it is
+    Ps(ps::Ps),
+    /// Show what was said at a place
+    Logs(logs::Logs),
+    /// Explain why something is so
+    Why(why::Why),
+    /// Show what was run
+    Runs(runs::Runs),
+    /// Ask the checks of a goal again, now
+    Verify(verify::Verify),
+    /// Show whether the journal is as it was written
+    Audit(audit::Audit),
+    /// Print the completions of a shell
+    Completions(completions::Completions),
+}
+
+/// Parses the command line, does what it says, and gives the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let sculpt = match Sculpt::try_parse_from(args) {
+        Ok(sculpt) => sculpt,
+        Err(error) => {
+            // Where nobody reads it, there is nobody to tell.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(crate::interface::failure::USAGE));
+        }
+    };
+    let context = Context::new(sculpt.dir, sculpt.json);
+    match dispatch(sculpt.verb, &context) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprint!("{}", failure.render(context.json, context.err));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
+    match verb {
+        None => status::workspace(context),
+        Some(Verb::Init(_)) => init::Init::carry_out(context),
+        Some(Verb::Validate(validate)) => validate.carry_out(context),
+        Some(Verb::Schema(schema)) => schema.carry_out(),
+        Some(Verb::Plan(plan)) => plan.carry_out(context),
+        Some(Verb::Run(run)) => run.carry_out(context),
+        Some(Verb::Answer(answer)) => answer.carry_out(context),
+        Some(Verb::Stop(stop)) => stop.carry_out(context),
+        Some(Verb::Down(down)) => down.carry_out(context),
+        Some(Verb::Status(status)) => status.carry_out(context),
+        Some(Verb::Ps(ps)) => ps.carry_out(context),
+        Some(Verb::Logs(logs)) => logs.carry_out(context),
+        Some(Verb::Why(why)) => why.carry_out(context),
+        Some(Verb::Runs(runs)) => runs.carry_out(context),
+        Some(Verb::Verify(verify)) => verify.carry_out(context),
+        Some(Verb::Audit(audit)) => audit.carry_out(context),
+        Some(Verb::Completions(completions)) => completions.carry_out(),
+    }
+}
+
+/// The command line as data: for completions, and to test that the help names every verb.
+pub fn command() -> clap::Command {
+    Sculpt::command()
+}

@@ -1,0 +1,271 @@
+//! Why a command did not do what was asked: what, why, and what to do, with its exit code. One renderer for all of them.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use super::report::{self, Format};
+use super::terminal::{Look, Tone};
+use crate::adapters::workspace::WorkspaceError;
+use crate::base::diagnostic::Diagnostic;
+use crate::driver::engine::EngineError;
+use crate::driver::preflight::Unmet;
+use crate::journal::commit;
+use crate::journal::error::{Dead, OpenError, ReadError, WriteError};
+use crate::journal::lock::LockError;
+use crate::kernel::input::Refusal;
+use crate::manifest::settings::SetError;
+use crate::views::place::NoPlace;
+use crate::views::replay::ReplayError;
+
+/// The exit code of a bad manifest or a wrong usage.
+pub const USAGE: u8 = 2;
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A manifest is wrong.
+    #[error("{}", report::summary(.0))]
+    Manifest(Vec<Diagnostic>),
+    /// Parameters cannot be set.
+    #[error("failed to settle the parameters")]
+    Set(Vec<SetError>),
+    /// The host does not have what the goal needs.
+    #[error("failed to start: this host does not have all that the goal needs")]
+    Unmet(Vec<Unmet>),
+    /// Nothing is known of a place.
+    #[error(transparent)]
+    Place(#[from] NoPlace),
+    /// The journal cannot be replayed.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The journal cannot be read, or is not as it was written.
+    #[error(transparent)]
+    Journal(#[from] ReadError),
+    /// The workspace's own files cannot be had.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The engine cannot do its part.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A wrong usage that the parser cannot see.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        hints: Vec<String>,
+    },
+    /// It cannot be done as things stand.
+    #[error("{what}")]
+    Refused {
+        /// What is refused, and why.
+        what: String,
+        /// What to do.
+        hints: Vec<String>,
+    },
+    /// A file cannot be read or written.
+    #[error("failed to {act} `{}`", path.display())]
+    File {
+        /// `read`, `write`.
+        act: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What was asked for cannot be shown.
+    #[error("failed to write to standard output")]
+    Output(#[source] io::Error),
+    /// Whoever read the output has gone away; nothing is wrong.
+    #[error("the reader of the output has gone away")]
+    NobodyReads,
+}
+
+impl Failure {
+    /// A wrong usage.
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { what: what.into(), hints: vec![hint.into()] }
+    }
+
+    /// Something that cannot be done as things stand.
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), hints: vec![hint.into()] }
+    }
+
+    /// Standard output cannot be written.
+    pub fn output(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::NobodyReads } else { Self::Output(error) }
+    }
+
+    /// A file cannot be read or written.
+    pub fn file(act: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { act, path, source }
+    }
+
+    /// The exit code.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::NobodyReads => 0,
+            Self::Manifest(_) | Self::Set(_) | Self::Place(_) | Self::Usage { .. } | Self::Engine(EngineError::Refused(_)) => USAGE,
+            _ => 1,
+        }
+    }
+
+    /// What to do, each a sentence without a full stop.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Place(no_place) => place_hints(no_place),
+            Self::Engine(error) => engine_hints(error),
+            Self::Usage { hints, .. } | Self::Refused { hints, .. } => hints.clone(),
+            Self::Unmet(unmet) => {
+                let mut hints: Vec<String> = unmet.iter().map(|unmet| unmet.hint.clone()).collect();
+                hints.dedup();
+                hints
+            }
+            Self::Replay(ReplayError::Read(ReadError::Broken(_)) | ReplayError::Misfit { .. }) | Self::Journal(ReadError::Broken(_)) => {
+                broken_hints()
+            }
+            Self::Replay(ReplayError::Read(ReadError::Unknown { .. })) => vec!["use the `sculpt` that wrote it, or a newer one".to_owned()],
+            Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                vec!["look at the mode and the owner of the file and its folder".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Why: what lies below, outermost first.
+    pub fn causes(&self) -> Vec<String> {
+        match self {
+            Self::Set(errors) => errors.iter().map(ToString::to_string).collect(),
+            Self::Unmet(unmet) => unmet.iter().map(|unmet| unmet.what.clone()).collect(),
+            _ => {
+                let mut causes: Vec<String> = Vec::new();
+                let mut below = self.source();
+                let mut said = self.to_string();
+                while let Some(error) = below {
+                    let text = error.to_string();
+                    // Some errors say their cause themselves.
+                    if !said.ends_with(&text) {
+                        causes.push(text.clone());
+                    }
+                    said = text;
+                    below = error.source();
+                }
+                causes
+            }
+        }
+    }
+
+    /// The failure as text for standard error; empty where there is nothing to say.
+    pub fn render(&self, json: bool, look: Look) -> String {
+        match self {
+            Self::NobodyReads => String::new(),
+            Self::Manifest(findings) if json => report::render(findings, Format::Json, false),
+            Self::Manifest(findings) => {
+                let summary = look.paint(Tone::Red, &report::summary(findings));
+                format!("{}\n{summary}\n", report::render(findings, Format::Human, look.colour))
+            }
+            _ if json => self.render_json(),
+            _ => {
+                let mut text = format!("{} {self}\n", look.paint(Tone::Red, "error:"));
+                for cause in self.causes() {
+                    // Writing to a String cannot fail.
+                    let _ = writeln!(text, "  {} {cause}", look.paint(Tone::Dim, "because"));
+                }
+                for hint in self.hints() {
+                    let _ = writeln!(text, "{} {hint}", look.paint(Tone::Blue, "help:"));
+                }
+                text
+            }
+        }
+    }
+
+    fn render_json(&self) -> String {
+        let error = serde_json::json!({
+            "error": { "message": self.to_string(), "causes": self.causes(), "hints": self.hints(), "exit_code": self.code() }
+        });
+        format!("{error:#}\n")
+    }
+}
+
+/// What to do where the engine cannot do its part.
+fn engine_hints(error: &EngineError) -> Vec<String> {
+    let full = "free some space and run again: nothing was turned green that was not written";
+    let dead = |dead: &Dead| if dead.is_full() { vec![full.to_owned()] } else { Vec::new() };
+    match error {
+        EngineError::Replay(commit::ReplayError::Open(OpenError::Lock(LockError::Held { .. }))) => vec![
+            "wait until it is done, or stop it: `sculpt stop`".to_owned(),
+            "one engine works in a workspace at a time; `sculpt status` and the other looks work meanwhile".to_owned(),
+        ],
+        EngineError::Replay(commit::ReplayError::Open(OpenError::Read(ReadError::Broken(_))) | commit::ReplayError::Misfit { .. }) => {
+            broken_hints()
+        }
+        EngineError::Replay(commit::ReplayError::Open(OpenError::Write(WriteError::Dead(error))))
+        | EngineError::Write(WriteError::Dead(error))
+        | EngineError::Sync(error) => dead(error),
+        EngineError::Refused(Refusal::Running { run }) => {
+            let goal = crate::kernel::state::goal_of(run);
+            vec![format!("look at it with `sculpt status {goal}`, or stop it with `sculpt stop {goal}`")]
+        }
+        EngineError::Refused(Refusal::NotAsked { asked, .. }) => match asked.as_slice() {
+            [] => vec!["nothing is asked anywhere just now: `sculpt status`".to_owned()],
+            asked => asked.iter().map(|owner| format!("asked is `{owner}`: `sculpt answer {owner} yes`")).collect(),
+        },
+        EngineError::Refused(Refusal::NoGoal { .. } | Refusal::NotRunning { .. }) => {
+            vec!["`sculpt status` shows the goals and how they stand".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn broken_hints() -> Vec<String> {
+    vec![
+        "`sculpt audit verify` says where the journal is broken".to_owned(),
+        "restore `.opensculpt/journal.jsonl` from a backup, or move it away to begin anew; what runs will then not be known".to_owned(),
+    ]
+}
+
+fn place_hints(no_place: &NoPlace) -> Vec<String> {
+    match (&no_place.near, no_place.known.as_slice()) {
+        (Some(near), _) => vec![format!("did you mean `{near}`?")],
+        (None, []) => vec!["nothing was run in this workspace yet: `sculpt run goals/NAME.yaml`".to_owned()],
+        (None, known) => {
+            let shown: Vec<String> = known.iter().take(8).map(|place| format!("`{place}`")).collect();
+            let more = if known.len() > shown.len() { ", …" } else { "" };
+            vec![format!("there is {}{more}", shown.join(", "))]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_why_and_what_to_do() {
+        let source = io::Error::from(io::ErrorKind::PermissionDenied);
+        let failure = Failure::file("write", "out.xml")(source);
+        assert_eq!(
+            failure.render(false, Look::PLAIN),
+            "error: failed to write `out.xml`\n  because permission denied\nhelp: look at the mode and the owner of the file and its folder\n"
+        );
+        assert_eq!(failure.code(), 1);
+        let json: serde_json::Value = serde_json::from_str(&failure.render(true, Look::PLAIN)).expect("it is JSON");
+        assert_eq!(json["error"]["causes"][0], "permission denied");
+        assert_eq!(Failure::output(io::ErrorKind::BrokenPipe.into()).render(false, Look::PLAIN), "");
+    }
+
+    #[test]
+    fn an_unknown_place_names_the_near_one_or_those_there_are() {
+        let place = |near: Option<&str>, known: &[&str]| {
+            let known = known.iter().map(|&place| place.to_owned()).collect();
+            Failure::from(NoPlace { text: "cmr".to_owned(), near: near.map(str::to_owned), known }).render(false, Look::PLAIN)
+        };
+        assert_eq!(place(Some("crm"), &["crm"]), "error: nothing is known of `cmr`\nhelp: did you mean `crm`?\n");
+        assert_eq!(place(None, &["a", "b"]), "error: nothing is known of `cmr`\nhelp: there is `a`, `b`\n");
+        assert!(place(None, &[]).contains("nothing was run in this workspace yet"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Limits are set where they can be, and said where they cannot.
+
+use std::path::Path;
+
+use opensculpt::adapters::process::containment::{Containment, Unavailable};
+use opensculpt::adapters::process::limits::{Limit, Limits};
+use opensculpt::adapters::process::mechanism::{Gap, Mechanism};
+use opensculpt::adapters::process::running::Exit;
+use opensculpt::base::size::ByteSize;
+
+use super::host::{Host, mechanisms, program};
+
+const LIMITS: Limits = Limits { memory: Some(ByteSize(64 << 20)), cpus: Some(0.5), pids: Some(8) };
+
+/// Takes more memory than the limit; the kernel ends it.
+const GREEDY: &str = "head -c 200000000 /dev/zero | tail -c 190000000 > /dev/null";
+
+#[test]
+fn the_report_tells_what_limiting_then_does() {
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let report = host.containment.report().clone();
+        let scope = host.attempt();
+        let done = host.containment.limit(&scope, &LIMITS);
+        assert_eq!(done.enforced, report.limits, "{mechanism:?}: {done:?}");
+        let refused: Vec<Limit> = done.refused.iter().map(|(limit, _)| *limit).collect();
+        assert_eq!(refused, Limit::ALL.into_iter().filter(|limit| !report.limits.contains(limit)).collect::<Vec<_>>());
+        assert_eq!(report.gaps.contains(&Gap::NoLimits), report.limits.is_empty());
+        host.containment.release(&scope).expect("a release");
+    }
+}
+
+#[test]
+fn the_best_mechanism_is_found() {
+    let found = Containment::detect("detected", &program());
+    assert_eq!(found.report().mechanism, mechanisms()[0]);
+    // A program that cannot supervise leaves no PID namespace to choose.
+    let without = Containment::with(Mechanism::PidNamespace, "detected", Path::new("/bin/false"));
+    assert_eq!(without.expect_err("a refusal"), Unavailable(Mechanism::PidNamespace));
+}
+
+#[test]
+fn a_limited_scope_is_held_to_it() {
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let scope = host.attempt();
+        let enforced = host.containment.limit(&scope, &LIMITS).enforced;
+        if enforced.contains(&Limit::Memory) {
+            assert_ne!(host.script(&scope, GREEDY), Exit::Code(0), "{mechanism:?}");
+            assert!(scope.usage().peak_memory.expect("a measure") > 32 << 20);
+        }
+        if enforced.contains(&Limit::Pids) {
+            let script = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 86400 & done";
+            assert_ne!(host.script(&scope, script), Exit::Code(0), "{mechanism:?}");
+            assert!(scope.look().expect("a look").len() <= 8);
+        }
+        scope.kill().expect("an end");
+        host.containment.release(&scope).expect("a release");
+        // The next attempt has other limits: none.
+        let next = host.attempt();
+        assert_eq!(host.script(&next, GREEDY), Exit::Code(0), "{mechanism:?}");
+        host.containment.release(&next).expect("a release");
+    }
+}
+
+#[test]
+fn a_goals_limits_hold_what_its_phases_do_not_declare() {
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let enforced = host.containment.limit_goal(&host.goal, &LIMITS).enforced;
+        let (one, two) = (host.attempt(), host.attempt());
+        if enforced.contains(&Limit::Pids) {
+            host.script(&one, "for i in 1 2 3 4 5; do sleep 86400 & done");
+            host.script(&two, "for i in 1 2 3 4 5; do sleep 86400 & done");
+            let together = one.look().expect("a look").len() + two.look().expect("a look").len();
+            assert!((5..=8).contains(&together), "{mechanism:?}: {together}");
+        }
+        one.kill().expect("an end");
+        two.kill().expect("an end");
+    }
+}
