@@ -9,4 +9,5 @@ mod kernel;
 mod machines;
 mod manifests;
 mod part;
+mod plan;
 mod probes;
