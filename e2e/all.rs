@@ -1,0 +1,19 @@
+//! The real program on real processes, looked at from outside: what it promises is written in the names of the tests.
+//!
+//! `cargo test --test e2e` runs it. `E2E_ROUNDS=100` repeats the leak matrix and lets the long ones run.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make the world that they look at, and a panic is how they fail")]
+
+mod again;
+mod checks;
+mod endings;
+mod goals;
+mod grace;
+mod journal;
+mod leaks;
+mod ordinary_user;
+#[path = "../tests/part.rs"]
+mod part;
+mod people;
+mod phases;
+mod secrets;
+mod world;

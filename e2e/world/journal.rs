@@ -1,0 +1,32 @@
+//! The journal, read as what it is: lines of JSON.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The records of a journal.
+pub(crate) struct Journal(Vec<Value>);
+
+impl Journal {
+    /// All whole lines; a last one may be in the writing.
+    pub(crate) fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        Self(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["rec"].take()).collect())
+    }
+
+    /// The records of this kind, oldest first.
+    pub(crate) fn of<'a>(&'a self, event: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.0.iter().filter(move |record| record["event"] == event)
+    }
+
+    pub(crate) fn count(&self, event: &str) -> usize {
+        self.of(event).count()
+    }
+
+    /// The survivors of the latest run or teardown that ended.
+    pub(crate) fn last_survivors(&self) -> Option<u64> {
+        let ends = |record: &&Value| record["event"] == "run_ended" || record["event"] == "down_ended";
+        self.0.iter().rfind(ends)?["survivors"].as_u64()
+    }
+}
