@@ -11,3 +11,4 @@ mod manifests;
 mod part;
 mod plan;
 mod probes;
+mod readme;

@@ -1,0 +1,118 @@
+//! Real runs whose JSON and journal the pages are held against: one that succeeds, one that fails, one that asks, one that runs out of time.
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::console::{Workspace, shell};
+
+const MIXED: &str = r#"
+version: "1"
+name: mixed
+phases:
+  made:
+    resources: { place: { directory: place, scope: goal, keep: false } }
+    run: echo "greeting=hello" >> "$SCULPT_OUTPUT"; echo made > place/file
+    verify: { checks: [ { file: place/file } ] }
+  flaky:
+    run: test "$SCULPT_ATTEMPT" -ge 2
+    retry: { attempts: 2, backoff: { initial: 10ms } }
+  served:
+    resources: { service: { process: sleep 1000, scope: goal } }
+  broken: { needs: [made], run: "echo oops; exit 7" }
+"#;
+
+const ASKING: &str = r#"
+version: "1"
+name: asking
+phases:
+  ask: { verify: { tier: ask_user, question: Is it well? } }
+"#;
+
+const SLOW: &str = r#"
+version: "1"
+name: slow
+budget: { max_time: 200ms }
+phases:
+  wait: { run: sleep 1000 }
+"#;
+
+/// Kills the only service, and waits until that is seen.
+const END_THE_SERVICE: &str = r#"
+pid() { sculpt ps mixed --json | sed -n 's/.*"pid": \([0-9][0-9]*\).*/\1/p'; }
+kill -KILL $(pid)
+tries=0
+while [ -n "$(pid)" ]; do
+  tries=$((tries + 1))
+  [ $tries -lt 1000 ] || { echo "the service does not end"; exit 1; }
+done
+"#;
+
+/// What was said and written.
+pub(super) struct Sample {
+    /// One document of each command, by its name.
+    pub(super) documents: Vec<(&'static str, Value)>,
+    /// All events of `run`, `answer`, `verify` and `down`.
+    pub(super) events: Vec<Value>,
+    /// The records of the journal.
+    pub(super) records: Vec<Value>,
+}
+
+/// The lines of JSON in a text.
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {text}"))).collect()
+}
+
+pub(super) fn sample() -> &'static Sample {
+    static SAMPLE: OnceLock<Sample> = OnceLock::new();
+    SAMPLE.get_or_init(|| {
+        let workspace = Workspace::new();
+        take(workspace.path())
+    })
+}
+
+fn take(dir: &Path) -> Sample {
+    for (name, text) in [("mixed", MIXED), ("asking", ASKING), ("slow", SLOW)] {
+        fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
+    }
+    let one = |command: &str| serde_json::from_str::<Value>(&shell(dir, command)).unwrap_or_else(|error| panic!("{command}: {error}"));
+    let mut events = Vec::new();
+    let mut run = |command: &str| events.extend(lines(&shell(dir, command)));
+    run("sculpt run mixed.yaml --json");
+    run("sculpt run asking.yaml --json");
+    let status = one("sculpt status --json");
+    run("sculpt answer asking yes --json");
+    run("sculpt run slow.yaml --json");
+    run("sculpt verify mixed --json");
+    let documents = vec![
+        ("status", status),
+        ("ps", ps_while_at_work(dir)),
+        ("runs", one("sculpt runs --json")),
+        ("logs", one("sculpt logs mixed/broken --json")),
+        ("why", one("sculpt why mixed/made --json")),
+        ("why", one("sculpt why mixed/broken --json")),
+        ("why", one("sculpt why mixed/flaky --json")),
+        ("validate", one("echo 'version: 1' > bad.yaml; sculpt validate bad.yaml --json")),
+        ("plan", one("sculpt plan mixed.yaml --json")),
+        ("audit", one("sculpt audit verify --json")),
+        ("error", one("sculpt why nowhere --json")),
+    ];
+    // A service that somebody else ends is gone without anything having been done to it: the next engine sees that.
+    let ended = shell(dir, END_THE_SERVICE);
+    assert!(ended.is_empty(), "{ended}");
+    run("sculpt run mixed.yaml --json");
+    run("sculpt down mixed --json; sculpt down --all --json");
+    let journal = fs::read_to_string(dir.join(".opensculpt/journal.jsonl")).unwrap();
+    let records = lines(&journal).into_iter().skip(1).map(|line| line["rec"].clone()).collect();
+    Sample { documents, events, records }
+}
+
+/// `ps` as a command sees it that is itself at work.
+fn ps_while_at_work(dir: &Path) -> Value {
+    let goal = "version: \"1\"\nname: looking\nphases:\n  look: { run: sculpt ps --json > ps.json }\n";
+    fs::write(dir.join("looking.yaml"), goal).unwrap();
+    shell(dir, "sculpt run looking.yaml");
+    serde_json::from_str(&fs::read_to_string(dir.join("ps.json")).unwrap()).unwrap()
+}
