@@ -6,9 +6,9 @@ use crate::kernel::action::{Effect, EffectId};
 /// The right to carry out one effect, once. It cannot be copied or made anywhere but in a commit.
 ///
 /// ```compile_fail
-/// # use opensculpt::journal::permit::Permit;
-/// fn forged() -> Permit {
-///     Permit { id: todo!(), owner: todo!(), effect: todo!() } // the fields are private
+/// # use opensculpt::{base::owner::Owner, journal::permit::Permit, kernel::action::{Effect, EffectId}};
+/// fn forged(id: EffectId, owner: Owner, effect: Effect) -> Permit {
+///     Permit { id, owner, effect } // the fields are private
 /// }
 /// ```
 ///
