@@ -12,12 +12,12 @@ use crate::adapters::vault::Vault;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
-use crate::kernel::action::{Effect, Look, RunId, Seen, Shown};
+use crate::kernel::action::{Effect, Look, ProcessMark, RunId, Seen, Shown};
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::plan::sealed::PhaseIx;
-use crate::ports::job::{Job, PrepareJob};
+use crate::ports::job::{Job, PrepareJob, WatchJob};
 use crate::ports::probe::Probing;
 
 impl Engine {
@@ -35,13 +35,16 @@ impl Engine {
 
     fn job(&mut self, permit: &Permit) -> Result<Job, TextError> {
         let owner = permit.owner().clone();
+        if let Some(process) = self.kernel.state().effects.get(&permit.id()).and_then(|open| open.process.clone()) {
+            return Ok(self.watch_job(permit.effect(), process));
+        }
         match permit.effect() {
             Effect::Prepare { run } => {
-                self.envs.insert(run.clone(), Arc::clone(&self.env));
+                let (env, _) = self.prepare_texts(run)?;
                 let plan = self.kernel.state().run(run).map(|run| Arc::clone(&run.plan)).ok_or_else(|| gone(&owner))?;
                 let (secrets, limits) = (plan.secrets.clone(), plan.limits.clone());
                 let folder = self.workspace.run(run);
-                Ok(Job::Prepare(PrepareJob { goal: owner.goal, folder, env: Arc::clone(&self.env), secrets, limits }))
+                Ok(Job::Prepare(PrepareJob { goal: owner.goal, folder, env, secrets, limits }))
             }
             Effect::Work { run, phase, .. } => self.texts(run, *phase)?.work_job(),
             Effect::Serve { run, phase, resource, .. } => self.texts(run, *phase)?.serve_job(resource),
@@ -55,6 +58,15 @@ impl Engine {
             Effect::Forget => Ok(Job::Forget(owner.goal)),
             Effect::Ask { .. } => Err(gone(&owner)),
         }
+    }
+
+    /// The permit is for what an earlier engine started: it is watched, whatever can be rendered of it.
+    fn watch_job(&mut self, effect: &Effect, process: ProcessMark) -> Job {
+        let collect = match effect {
+            Effect::Work { run, phase, .. } => Some(self.texts(run, *phase).and_then(|texts| texts.collect())),
+            _ => None,
+        };
+        Job::Watch(Box::new(WatchJob { process, collect }))
     }
 
     /// Takes a look. What needs no waiting is answered at once.

@@ -26,6 +26,9 @@ impl Engine {
                 outputs.values_mut().for_each(|value| *value = self.mask.apply(value));
                 Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts } }
             }
+            Input::Seen { id, seen: Seen::Begun { path } } => {
+                Input::Seen { id, seen: Seen::Begun { path: path.filter(|path| self.mask.apply(path) == *path) } }
+            }
             Input::Seen { id, seen: Seen::Made { created, path, mut outputs } } => {
                 outputs.values_mut().for_each(|value| *value = self.mask.apply(value));
                 // A path with a secret in it is not kept, and is rendered again when it is removed. Masked it would be another path.

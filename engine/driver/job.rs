@@ -10,7 +10,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::state::State;
 use crate::kernel::stock::Resource as Made;
 use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Port, Resource};
-use crate::ports::job::{CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
+use crate::ports::job::{Collect, CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
 
 impl Texts<'_> {
     /// Where the outputs of an attempt are written.
@@ -28,15 +28,20 @@ impl Texts<'_> {
     pub(super) fn work_job(&self) -> Result<Job, TextError> {
         let planned = self.planned();
         let run = planned.spec.run.as_ref().ok_or_else(|| (Fault::System, "the phase has no command".to_owned()))?;
-        let output = self.output(None);
+        let collect = self.collect()?;
+        Ok(Job::Work(WorkJob { command: self.work(run, self.log(None), &collect.output)?, collect }))
+    }
+
+    /// What is collected of the phase's command once it has ended.
+    pub(super) fn collect(&self) -> Result<Collect, TextError> {
+        let planned = self.planned();
         let folder = self.workspace.run(&self.run.id).join("artifacts").join(format!("{}.{}", planned.name, self.phase().attempt));
-        Ok(Job::Work(WorkJob {
-            command: self.work(run, self.log(None), &output)?,
-            output,
+        Ok(Collect {
+            output: self.output(None),
             artifacts: planned.spec.artifacts.iter().map(|pattern| self.text(pattern)).collect::<Result<_, _>>()?,
             artifacts_to: folder,
             workspace: self.workspace.root().to_owned(),
-        }))
+        })
     }
 
     /// A service.

@@ -78,7 +78,7 @@ impl Journal {
         for record in records {
             let durable = record.strength() == Strength::Durable;
             committed.must_sync |= durable;
-            if let Record::Requested { id, owner, effect } = record {
+            if let Record::Requested { id, owner, effect } | Record::Adopted { id, owner, effect } = record {
                 let permit = Permit::new(*id, owner.clone(), effect.clone());
                 if durable { committed.durable.push(permit) } else { committed.permits.push(permit) }
             }

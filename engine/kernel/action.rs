@@ -145,6 +145,11 @@ impl Exit {
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Code(0))
     }
+
+    /// True unless it is known to have failed.
+    pub const fn may_be_success(self) -> bool {
+        matches!(self, Self::Code(0) | Self::Unseen)
+    }
 }
 
 impl std::fmt::Display for Exit {
@@ -194,8 +199,12 @@ pub enum Seen {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         artifacts: Vec<Artifact>,
     },
-    /// A custom resource was not there, and its create command is about to run: from now on there may be something to destroy.
-    Begun,
+    /// A passive resource was not there, and is about to be made, once this is recorded: from then on what is there is sculpt's to remove.
+    Begun {
+        /// Where a directory or a file will be, as in `Made`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    },
     /// A passive resource is there.
     Made {
         /// False where it was there before: then it is used, but not owned.
@@ -230,7 +239,7 @@ pub enum Seen {
 impl Seen {
     /// True where the effect is over.
     pub const fn is_end(&self) -> bool {
-        !matches!(self, Self::Started { .. } | Self::Begun)
+        !matches!(self, Self::Started { .. } | Self::Begun { .. })
     }
 }
 

@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::action::{Brief, Effect, EffectId, Exit, Look, QuestionId, Seen};
 use super::deadline::Deadline;
@@ -57,7 +57,8 @@ pub enum Doing {
 }
 
 /// How an attempt will have ended once it is closed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "then", rename_all = "snake_case")]
 pub enum Ending {
     /// The phase ends with it.
     Phase {
@@ -66,6 +67,7 @@ pub enum Ending {
         /// Why it may be believed.
         proof: Proof,
         /// What went wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<Fault>,
         /// In words.
         why: String,
@@ -106,8 +108,6 @@ pub struct Attempt {
     pub(super) services: HashMap<Name, EffectId>,
     /// How services that are no more have ended.
     pub(super) exits: HashMap<Name, Exit>,
-    /// What the command wrote.
-    pub(super) outputs: IndexMap<Name, String>,
     pub(super) ending: Option<Ending>,
     pub(super) swept: Swept,
     /// What it asks now.
@@ -126,7 +126,6 @@ impl Attempt {
             survived: false,
             services: HashMap::new(),
             exits: HashMap::new(),
-            outputs: IndexMap::new(),
             ending: None,
             swept: Swept::NotYet,
             questions: BTreeSet::new(),
@@ -291,7 +290,7 @@ impl Turn<'_> {
 
     /// Something was seen of the attempt's step.
     pub(super) fn step_saw(&mut self, at: &At, id: EffectId, seen: Seen) {
-        if seen == Seen::Begun {
+        if matches!(seen, Seen::Begun { .. }) {
             return; // It cannot be ended before it is there, or has failed.
         }
         let Some(attempt) = self.live.attempt(at) else { return };
@@ -311,26 +310,24 @@ impl Turn<'_> {
                 let why = format!("the command ended ({exit}), but {} of its processes would not end", survivors.len());
                 self.fail(at, Fault::Survivors, why);
             }
-            Seen::Exited { exit, outputs, .. } if exit.is_success() => {
-                attempt.outputs.extend(outputs);
-                self.take_step(at, index + 1);
-            }
-            Seen::Exited { exit, .. } => {
-                let fault = match exit {
-                    Exit::Code(127) => Fault::MissingCommand,
-                    Exit::Code(126) => Fault::Permission,
-                    Exit::Signal(_) => Fault::Killed,
-                    Exit::Code(_) | Exit::Unseen => Fault::WorkFailed,
-                };
-                self.fail(at, fault, format!("the command ended with {exit}"));
-            }
-            Seen::Made { outputs, .. } => {
-                attempt.outputs.extend(outputs);
-                self.take_step(at, index + 1);
-            }
+            Seen::Exited { exit, .. } if exit.is_success() => self.take_step(at, index + 1),
+            Seen::Exited { exit: Exit::Unseen, .. } => self.work_unseen(at, index),
+            Seen::Exited { exit, .. } => self.work_failed(at, exit),
+            Seen::Made { .. } => self.take_step(at, index + 1),
             Seen::Failed { fault, evidence } => self.fail(at, fault, evidence),
-            Seen::Started { .. } | Seen::Begun | Seen::Ended { .. } | Seen::Done => {}
+            Seen::Started { .. } | Seen::Begun { .. } | Seen::Ended { .. } | Seen::Done => {}
         }
+    }
+
+    /// The command has not ended well.
+    pub(super) fn work_failed(&mut self, at: &At, exit: Exit) {
+        let fault = match exit {
+            Exit::Code(127) => Fault::MissingCommand,
+            Exit::Code(126) => Fault::Permission,
+            Exit::Signal(_) => Fault::Killed,
+            Exit::Code(_) | Exit::Unseen => Fault::WorkFailed,
+        };
+        self.fail(at, fault, format!("the command ended with {exit}"));
     }
 
     /// The attempt failed: there is another, or the phase failed.
@@ -341,7 +338,9 @@ impl Turn<'_> {
         // Before the first attempt nothing was tried, and survivors would meet their successors.
         let final_fault = matches!(fault, Fault::Survivors | Fault::Template | Fault::Budget | Fault::Refused);
         let stopping = run.stopping.is_some() && run.plan.phase(at.phase).part != Part::Finally;
-        let again = phase.attempt > 0 && phase.attempt < attempts && !final_fault && !stopping;
+        // What an engine's death has interrupted is tried again outside `retry`.
+        let counted = phase.attempt.saturating_sub(phase.lost_attempts());
+        let again = phase.attempt > 0 && (counted < attempts || fault == Fault::EngineDied) && !final_fault && !stopping;
         let ending = if again {
             Ending::Again { fault, why }
         } else {
@@ -354,7 +353,8 @@ impl Turn<'_> {
     pub(super) fn backoff(&self, at: &At) -> Span {
         let Some(run) = self.run(&at.run) else { return Span(0) };
         let backoff = run.plan.phase(at.phase).spec.retry.as_ref().map(|retry| retry.backoff.clone()).unwrap_or_default();
-        let exponent = i32::try_from(run.phase(at.phase).attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let phase = run.phase(at.phase);
+        let exponent = i32::try_from(phase.attempt.saturating_sub(phase.lost_attempts() + 1)).unwrap_or(i32::MAX);
         #[expect(clippy::cast_precision_loss, reason = "a pause of 2^53 ms is 285,000 years")]
         let (initial, longest) = (backoff.initial.0 as f64, backoff.max.0 as f64);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by `max` above and by 0 below")]

@@ -1,6 +1,6 @@
 //! What an attempt asks of its checks, before the work and after it, and what their answers make of it.
 
-use super::action::About;
+use super::action::{About, Exit};
 use super::answer::{Answer, Said, Stage};
 use super::attempt::{Doing, Ending};
 use super::fault::Fault;
@@ -27,8 +27,7 @@ impl Turn<'_> {
     /// Asks the checks that have no answer from before the work.
     pub(super) fn ask_before(&mut self, at: &At) {
         let Some(run) = self.run(&at.run) else { return };
-        let unasked: Vec<usize> =
-            run.phase(at.phase).before.iter().enumerate().filter(|(_, answer)| answer.is_none()).map(|(index, _)| index).collect();
+        let unasked = run.phase(at.phase).unasked();
         if let Some(attempt) = self.live.attempt(at) {
             attempt.doing = Doing::Asking(unasked.len());
         }
@@ -74,17 +73,21 @@ impl Turn<'_> {
     /// All steps are done: the checks are asked.
     pub(super) fn check(&mut self, at: &At) {
         self.free_slot(at);
-        let Some(attempt) = self.live.attempt(at) else { return };
-        let outputs = std::mem::take(&mut attempt.outputs);
+        let outputs = self.run(&at.run).map(|run| run.phase(at.phase).written.clone()).unwrap_or_default();
         self.record(Record::Worked { run: at.run.clone(), phase: at.phase, outputs });
-        let checks = self.run(&at.run).map_or(0, |run| run.plan.phase(at.phase).checks());
+        self.ask_after(at);
+    }
+
+    /// Asks the checks that have no answer from after the work.
+    pub(super) fn ask_after(&mut self, at: &At) {
+        let unchecked = self.run(&at.run).map(|run| run.phase(at.phase).unchecked()).unwrap_or_default();
         if let Some(attempt) = self.live.attempt(at) {
-            attempt.doing = Doing::Checking(checks);
+            attempt.doing = Doing::Checking(unchecked.len());
         }
-        if checks == 0 {
+        if unchecked.is_empty() {
             return self.checked(at);
         }
-        for check in 0..checks {
+        for check in unchecked {
             self.ask_check(at, check, Stage::After);
         }
     }
@@ -100,6 +103,10 @@ impl Turn<'_> {
                 Some((answer.fault.unwrap_or(Fault::CheckFailed), format!("check {}: {}", index + 1, answer.evidence)))
             })
         };
+        let unseen = phase.exit == Some(Exit::Unseen);
+        if let Some((_, why)) = said(Said::Fail).or_else(|| said(Said::Unknown)).filter(|_| unseen) {
+            return self.fail(at, Fault::EngineDied, format!("its command ended while no engine watched, and {why}"));
+        }
         if let Some((fault, mut why)) = said(Said::Fail) {
             if phase.leftovers > 0 {
                 let (n, s) = (phase.leftovers, if phase.leftovers == 1 { "" } else { "es" });
@@ -117,6 +124,12 @@ impl Turn<'_> {
         }
         let goal = &self.state.goals[&run.plan.goal];
         let verdict = super::proof::weigh(planned, phase, goal);
+        // What no engine saw to end well is believed only where its checks were seen to fail before it.
+        let (verdict, believed) = if unseen { super::proof::believe(verdict) } else { (verdict, true) };
+        if !believed {
+            let why = "its command ended while no engine watched, and its checks were never seen to fail".to_owned();
+            return self.fail(at, Fault::EngineDied, why);
+        }
         let ask = planned.tier() == crate::manifest::verify::Tier::AskUser && phase.reply.is_none();
         if ask {
             let question = planned.spec.verify.as_ref().and_then(|verify| verify.question.clone());

@@ -14,6 +14,7 @@ use super::teardown::{For, Target, kill, trouble};
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::base::time::Span;
 use crate::manifest::process::DEFAULT_GRACE;
 use crate::manifest::process::{Signal, StopTo};
 use crate::manifest::resource::Scope;
@@ -35,6 +36,7 @@ impl Turn<'_> {
             // Whatever ends the phase outweighs a further attempt.
             if matches!((&decided, &ending), (Ending::Again { .. }, Ending::Phase { .. })) {
                 *decided = ending;
+                self.record_closing(at);
             }
             return;
         }
@@ -45,6 +47,7 @@ impl Turn<'_> {
             self.free_slot(at);
         } else if let Some(making) = attempt.making {
             // It is ended, or removed, once it is there. A command that makes something is not waited for to its own end.
+            self.record_closing(at);
             if let Doing::Stepping(index) = doing {
                 self.stop_making(at, index, making, forced);
             }
@@ -96,7 +99,18 @@ impl Turn<'_> {
         if forced {
             kill(targets.iter_mut().map(|(_, target)| target));
         }
+        if !targets.is_empty() {
+            self.record_closing(at);
+        }
         self.tear_down(For::Attempt(at.clone()), targets);
+    }
+
+    /// Writes down how the attempt will have ended: who goes on after an engine's death could not tell it from what is being torn down.
+    fn record_closing(&mut self, at: &At) {
+        let Some(ending) = self.live.attempt(at).and_then(|attempt| attempt.ending.clone()) else { return };
+        if self.run(&at.run).is_some_and(|run| run.phase(at.phase).closing.as_ref() != Some(&ending)) {
+            self.record(Record::Closing { run: at.run.clone(), phase: at.phase, ending });
+        }
     }
 
     /// The teardown at the attempt's end is over.
@@ -143,7 +157,8 @@ impl Turn<'_> {
         match ending {
             Ending::Phase { outcome, proof, fault, why } => self.end_now(at, outcome, proof, fault, why),
             Ending::Again { fault, why } => {
-                let retry_at = self.now + self.backoff(at);
+                let pause = if fault == Fault::EngineDied { Span(0) } else { self.backoff(at) };
+                let retry_at = self.now + pause;
                 let attempt = self.run(&at.run).map_or(0, |run| run.phase(at.phase).attempt);
                 self.free_slot(at);
                 self.record(Record::AttemptFailed { run: at.run.clone(), phase: at.phase, attempt, fault, why, retry_at });

@@ -65,7 +65,7 @@ impl Turn<'_> {
     }
 
     /// What earlier runs started and the plan no longer has is ended before anything begins.
-    fn end_removed(&mut self, id: &RunId) {
+    pub(super) fn end_removed(&mut self, id: &RunId) {
         let Some(run) = self.run(id) else { return };
         let plan = std::sync::Arc::clone(&run.plan);
         let has = |owner: &Owner| {
@@ -116,18 +116,18 @@ impl Turn<'_> {
 
     /// A phase without work is briefed while the run opens. What cannot be rendered yet is asked when the phase begins.
     pub(super) fn briefed_early(&mut self, at: &At, brief: Result<super::action::Brief, (Fault, String)>) {
-        let checks = match brief {
+        let unasked = match brief {
             Ok(brief) if brief.wanted => {
                 self.record(Record::Briefed { run: at.run.clone(), phase: at.phase, brief });
-                self.run(&at.run).map_or(0, |run| run.plan.phase(at.phase).checks())
+                self.run(&at.run).map(|run| run.phase(at.phase).unasked()).unwrap_or_default()
             }
-            _ => 0,
+            _ => Vec::new(),
         };
-        for check in 0..checks {
-            self.ask_check(at, check, Stage::Before);
-        }
         if let Some(opening) = self.live.runs.get_mut(&at.run).and_then(|live| live.opening.as_mut()) {
-            *opening += checks;
+            *opening += unasked.len();
+        }
+        for check in unasked {
+            self.ask_check(at, check, Stage::Before);
         }
         self.answered_early(&at.run);
     }
@@ -159,7 +159,7 @@ impl Turn<'_> {
         self.stop_for(id, reason, fault, why);
     }
 
-    fn stop_for(&mut self, id: &RunId, reason: StopReason, fault: Fault, why: &str) {
+    pub(super) fn stop_for(&mut self, id: &RunId, reason: StopReason, fault: Fault, why: &str) {
         let Some(run) = self.run(id).filter(|run| run.ended.is_none()) else { return };
         let plan = std::sync::Arc::clone(&run.plan);
         let first = run.stopping.is_none();

@@ -1,6 +1,6 @@
 //! The kernel: state and what lives beside it, and the one function that decides.
 
-use super::action::{Effect, Shown};
+use super::action::{RunId, Shown};
 use super::answer::Stage;
 use super::attempt::Doing;
 use super::deadline::Deadline;
@@ -29,11 +29,7 @@ pub struct Kernel {
 impl Kernel {
     /// A kernel over a state that was folded from a journal.
     pub fn new(state: State) -> Self {
-        let mut live = Live::default();
-        for (id, open) in state.effects.iter().filter(|(_, open)| open.may_live_on()) {
-            live.orphans.entry(open.owner.clone()).or_default().push(*id);
-        }
-        Self { state, live }
+        Self { state, live: Live::default() }
     }
 
     /// Everything that the journal knows, with what this turn and those before it decided.
@@ -61,6 +57,7 @@ impl Kernel {
         !self.live.questions.is_empty()
             || !self.live.teardowns.is_empty()
             || !self.live.waiters.is_empty()
+            || self.live.recovering.is_some()
             || self.live.runs.values().any(LiveRun::is_busy)
     }
 
@@ -73,6 +70,16 @@ impl Kernel {
             waiting.map(|(ix, _)| run.owner(ix)).collect::<Vec<_>>()
         })
         .collect()
+    }
+
+    /// True until what an engine that died left is swept, and its runs go on.
+    pub const fn is_recovering(&self) -> bool {
+        self.live.recovering.is_some()
+    }
+
+    /// The id that the next run of a goal will have.
+    pub fn next_run(&self, goal: &Name) -> RunId {
+        self.state.next_run(goal)
     }
 
     /// True while checks of the goal are asked again.
@@ -98,6 +105,7 @@ impl Turn<'_> {
                     Some(Waiter::Prepare(run)) => self.prepared(&run, seen),
                     Some(Waiter::Attempt(at)) => self.step_saw(&at, id, seen),
                     Some(Waiter::Teardown(teardown)) => self.teardown_saw(teardown, id, &seen),
+                    Some(Waiter::Recovery { scope, tries }) => self.swept(scope, tries, &seen),
                     Some(Waiter::Nobody) | None => {}
                 }
             }
@@ -113,11 +121,6 @@ impl Turn<'_> {
                 if let Some((asker, answer)) = self.answered(question, answer) {
                     self.tell(asker, answer);
                 }
-            }
-            Input::Lost { owner, evidence, members } => self.lost(owner, evidence, members),
-            Input::Leftover { scope } => {
-                let goal = Name::from(scope.split('/').next().unwrap_or_default());
-                self.request(Owner::goal(&goal), Effect::Sweep { scope }, Waiter::Nobody);
             }
             Input::Tick => self.due(),
         }

@@ -39,7 +39,7 @@ impl Turn<'_> {
         }
         if let Some(run) = known.run.as_ref().filter(|run| run.ended.is_none()) {
             let id = run.id.clone();
-            if !is_parked(run) || self.live.runs.contains_key(&id) {
+            if !is_parked(run) {
                 return self.refuse(Refusal::Running { run: id });
             }
             // It waits for a person: whoever takes the goal down has answered.
@@ -59,6 +59,7 @@ impl Turn<'_> {
             self.record(Record::PhaseEnded { run, phase, outcome: Outcome::Cancelled, proof: Proof::None, fault, why });
         }
         self.record(Record::RunEnded { run: id.clone(), verdict: Verdict::Cancelled, why, survivors: 0 });
+        self.live.runs.remove(id);
     }
 
     /// What the goal made is gone. A check whose subject is gone and that passes all the same never proved anything.

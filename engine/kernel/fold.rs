@@ -31,7 +31,7 @@ impl State {
     /// Where it names something that no earlier record made, or asks a machine for what its table does not have.
     pub fn apply(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
         match record {
-            Record::EngineStarted { .. } => Ok(()),
+            Record::EngineStarted { .. } | Record::Adopted { .. } => Ok(()),
             Record::RunStarted { run, plan, options } => {
                 let goal = self.goals.entry(plan.goal.clone()).or_default();
                 goal.runs += 1;
@@ -86,6 +86,9 @@ impl State {
                 step(record, entry, PhaseInput::Admitted)?;
                 entry.attempt = *attempt;
                 entry.started.get_or_insert(at);
+                entry.attempt_started = Some(at);
+                entry.interrupted = false;
+                entry.written.clear();
                 entry.outputs.clone_from(&entry.brief.outputs);
                 entry.retry_at = None;
                 entry.exit = None;
@@ -122,8 +125,10 @@ impl State {
             Record::Replied { phase, yes, text, by, .. } => {
                 run.phases[phase.at()].reply = Some(Reply { yes: *yes, text: text.clone(), by: by.clone(), at });
             }
+            Record::Closing { phase, ending, .. } => run.phases[phase.at()].closing = Some(ending.clone()),
             Record::AttemptFailed { phase, attempt, fault, why, retry_at, .. } => {
                 let entry = &mut run.phases[phase.at()];
+                entry.closing = None;
                 step(record, entry, PhaseInput::Again)?;
                 entry.failures.push(Failure { attempt: *attempt, fault: *fault, why: why.clone(), at });
                 entry.retry_at = Some(*retry_at);
@@ -132,6 +137,7 @@ impl State {
                 let entry = &mut run.phases[phase.at()];
                 step(record, entry, PhaseInput::Ended(*outcome))?;
                 entry.ended = Some(at);
+                entry.closing = None;
                 entry.proof = Some(*proof);
                 entry.fault = *fault;
                 entry.why.clone_from(why);
@@ -202,6 +208,7 @@ impl State {
             entry.leftovers = *leftovers;
             entry.artifacts.clone_from(artifacts);
         }
+        self.observe_attempt(&effect, seen);
         let Some(resource) = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(&owner)) else { return Ok(()) };
         if let Effect::Make { run, attempt, .. } | Effect::Serve { run, attempt, .. } = &effect
             && (resource.run != *run || resource.attempt != *attempt)
@@ -222,7 +229,7 @@ impl State {
                 }
             }
             // What is half made is to be destroyed, whether its command fails or nobody sees its end.
-            (Effect::Make { .. }, Seen::Begun) => resource.created = true,
+            (Effect::Make { .. }, Seen::Begun { path }) => resource.made(true, path.as_deref()),
             (Effect::Make { .. }, Seen::Made { created, path, outputs }) => {
                 resource.made(*created, path.as_deref());
                 resource.outputs.clone_from(outputs);
@@ -250,6 +257,36 @@ impl State {
         Ok(())
     }
 
+    /// What an effect tells about the attempt that asked for it, or about the run.
+    fn observe_attempt(&mut self, effect: &Effect, seen: &Seen) {
+        let (run, phase, attempt) = match effect {
+            Effect::Prepare { run } => {
+                if *seen == Seen::Done
+                    && let Some(run) = self.run_mut(run)
+                {
+                    run.prepared = true;
+                }
+                return;
+            }
+            Effect::Make { run, phase, attempt, .. } | Effect::Serve { run, phase, attempt, .. } | Effect::Work { run, phase, attempt } => {
+                (run, phase, attempt)
+            }
+            _ => return,
+        };
+        let Some(entry) = self.run_mut(run).and_then(|run| run.phases.get_mut(phase.at())).filter(|entry| entry.attempt == *attempt) else {
+            return;
+        };
+        match seen {
+            Seen::Exited { exit, outputs, .. } if matches!(effect, Effect::Work { .. }) && exit.may_be_success() => {
+                entry.written.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+            Seen::Made { outputs, .. } => entry.written.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone()))),
+            // A service is simply started anew.
+            Seen::Failed { fault: super::fault::Fault::EngineDied, .. } => entry.interrupted = !matches!(effect, Effect::Serve { .. }),
+            _ => {}
+        }
+    }
+
     fn move_resource(&mut self, at: Timestamp, owner: &Owner, input: ResourceInput, evidence: &str) -> Result<(), Misfit> {
         let misfit = |why: String| Misfit { event: "resource", why };
         let resource = self
@@ -263,6 +300,7 @@ impl State {
             resource.since = at;
         }
         resource.state = next;
+        resource.ended_by_us |= input == ResourceInput::Stopping;
         if !evidence.is_empty() {
             evidence.clone_into(&mut resource.evidence);
         }
@@ -294,7 +332,8 @@ fn open_run(id: super::action::RunId, plan: Arc<Plan>, options: super::record::R
         });
     }
     let open = phases.len();
-    Run { id, plan, dependents: Arc::new(dependents), options, started: at, phases, open, stopping: None, ended: None }
+    let dependents = Arc::new(dependents);
+    Run { id, plan, dependents, options, started: at, phases, open, prepared: false, stopping: None, ended: None }
 }
 
 /// Counts an ended phase's dependents down; one whose last need is met is ready.

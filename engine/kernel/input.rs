@@ -20,20 +20,6 @@ pub enum Input {
     },
     /// A look has shown something.
     Shown(Shown),
-    /// A look at start-up has shown that a resource's process is dead.
-    Lost {
-        /// The resource.
-        owner: Owner,
-        /// The evidence.
-        evidence: String,
-        /// Whether others that it started live on: they are ended, and it is gone only then.
-        members: bool,
-    },
-    /// A look at start-up has shown a scope of this workspace in which nobody runs whom a record knows.
-    Leftover {
-        /// The scope's name.
-        scope: String,
-    },
     /// Time has passed: whatever is due by now is due.
     Tick,
 }
@@ -49,6 +35,8 @@ pub enum Request {
         pid: u32,
         /// Bytes of a torn last line that it dropped.
         torn: u64,
+        /// Scopes of this workspace in which somebody runs whom no record knows: an engine died between a start and its record.
+        leftovers: Vec<String>,
     },
     /// Carry out a plan.
     Run {

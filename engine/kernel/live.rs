@@ -9,7 +9,6 @@ use super::input::At;
 use super::question::Question;
 use super::teardown::{Teardown, TeardownId};
 use crate::base::name::Name;
-use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::plan::sealed::PhaseIx;
 
@@ -28,8 +27,10 @@ pub struct Live {
     pub(super) falling: HashMap<Name, super::falling::Falling>,
     /// The goals whose checks are asked again, with how many answers are missing.
     pub(super) verifying: HashMap<Name, usize>,
-    /// Services and work whose exit nobody in this engine waits for: an earlier engine started them.
-    pub(super) orphans: HashMap<Owner, Vec<EffectId>>,
+    /// How many sweeps of what an engine that died left are missing until its runs are gone on with; none where there is nothing to go on with.
+    pub(super) recovering: Option<usize>,
+    /// Scopes of an engine that died in which somebody would not end.
+    pub(super) unswept: BTreeSet<String>,
     last_question: u64,
     last_teardown: u64,
 }
@@ -45,6 +46,13 @@ pub enum Waiter {
     Attempt(At),
     /// A teardown.
     Teardown(TeardownId),
+    /// The recovery of what an engine that died left, with how often this scope was swept.
+    Recovery {
+        /// The scope.
+        scope: String,
+        /// From 1.
+        tries: u32,
+    },
 }
 
 /// A run that is carried out.

@@ -19,6 +19,7 @@ mod proof;
 pub mod question;
 mod readiness;
 pub mod record;
+mod recovery;
 mod requests;
 pub mod resource;
 mod schedule;

@@ -99,6 +99,17 @@ pub(super) fn weigh(planned: &PlannedPhase, phase: &PhaseRun, goal: &Goal) -> En
     end(Outcome::Verified, weakest, why)
 }
 
+/// What a phase amounts to whose command ended while no engine watched, and whether that may be believed: its checks must be proven.
+pub(super) fn believe(verdict: Ending) -> (Ending, bool) {
+    match verdict {
+        Ending::Phase { outcome, proof: proof @ (Proof::Proven | Proof::Once), fault, why } => {
+            let why = format!("{why}; its command ended while no engine watched");
+            (Ending::Phase { outcome, proof, fault, why }, true)
+        }
+        other => (other, false),
+    }
+}
+
 /// True where every check passed before the work.
 fn passed_before(phase: &PhaseRun) -> bool {
     !phase.before.is_empty() && phase.before.iter().all(|answer| answer.as_ref().is_some_and(|answer| answer.said == Said::Pass))

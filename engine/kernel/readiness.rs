@@ -127,7 +127,8 @@ impl Turn<'_> {
                 Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => format!("ended with {exit}"),
                 Some(Exit::Unseen) | None => resource.evidence.clone(),
             };
-            (!resource.state.is_live() || resource.exit.is_some()).then(|| format!("{owner} {how}"))
+            let gone = !resource.state.is_live() || resource.exit.is_some();
+            (gone && !resource.ended_by_us).then(|| format!("{owner} {how}"))
         })
     }
 }

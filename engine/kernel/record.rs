@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Brief, Effect, EffectId, RunId, Seen};
 use super::answer::{Answer, Stage};
+use super::attempt::Ending;
 use super::fault::Fault;
 use super::outcome::{Outcome, Proof, Verdict};
 use crate::base::name::Name;
@@ -98,6 +99,15 @@ pub enum Record {
         /// What is to be done.
         effect: Effect,
     },
+    /// An engine goes on watching what an earlier one started: from here on the permit is its own.
+    Adopted {
+        /// The effect's number.
+        id: EffectId,
+        /// Who answers for it.
+        owner: Owner,
+        /// What was asked for.
+        effect: Effect,
+    },
     /// Something was seen of an effect.
     Observed {
         /// The effect's number.
@@ -164,6 +174,15 @@ pub enum Record {
         text: Option<String>,
         /// Who.
         by: String,
+    },
+    /// How an attempt ends is decided, and what it must not leave is ended first. Not written where nothing is to be ended.
+    Closing {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// How it will have ended.
+        ending: Ending,
     },
     /// An attempt failed and there will be another.
     AttemptFailed {
@@ -270,6 +289,7 @@ impl Record {
             Self::Briefed { .. } => "briefed",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::Requested { .. } => "requested",
+            Self::Adopted { .. } => "adopted",
             Self::Observed { .. } => "observed",
             Self::ResourceReady { .. } => "resource_ready",
             Self::ResourceGone { .. } => "resource_gone",
@@ -277,6 +297,7 @@ impl Record {
             Self::Answered { .. } => "answered",
             Self::Asked { .. } => "asked",
             Self::Replied { .. } => "replied",
+            Self::Closing { .. } => "closing",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::PhaseEnded { .. } => "phase_ended",
             Self::Stopping { .. } => "stopping",
@@ -296,6 +317,7 @@ impl Record {
             | Self::Answered { run, .. }
             | Self::Asked { run, .. }
             | Self::Replied { run, .. }
+            | Self::Closing { run, .. }
             | Self::AttemptFailed { run, .. }
             | Self::PhaseEnded { run, .. }
             | Self::Stopping { run, .. }
@@ -313,6 +335,7 @@ impl Record {
             | Self::Answered { phase, .. }
             | Self::Asked { phase, .. }
             | Self::Replied { phase, .. }
+            | Self::Closing { phase, .. }
             | Self::AttemptFailed { phase, .. }
             | Self::PhaseEnded { phase, .. } => Some(*phase),
             _ => None,

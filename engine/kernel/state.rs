@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::action::{Brief, Effect, EffectId, Exit, ProcessMark, RunId};
 use super::answer::Answer;
+use super::attempt::Ending;
 use super::fault::Fault;
 use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::PhaseState;
@@ -40,13 +41,9 @@ pub struct Open {
 }
 
 impl Open {
-    /// Whether its process may outlive the engine that started it: a service, or work that was seen to start.
+    /// Whether its process may outlive the engine that started it: a service or work that was seen to start.
     pub(super) const fn may_live_on(&self) -> bool {
-        match self.effect {
-            Effect::Serve { .. } => true,
-            Effect::Work { .. } => self.process.is_some(),
-            _ => false,
-        }
+        matches!(self.effect, Effect::Serve { .. } | Effect::Work { .. }) && self.process.is_some()
     }
 }
 
@@ -116,6 +113,8 @@ pub struct Run {
     pub phases: Vec<PhaseRun>,
     /// How many phases have not ended.
     pub open: usize,
+    /// True once its environment, secrets and limits are there.
+    pub prepared: bool,
     /// Why it stops before its plan is done, and in words.
     pub stopping: Option<(StopReason, String)>,
     /// How it ended, when, and in words.
@@ -146,6 +145,12 @@ pub struct PhaseRun {
     pub attempt: u32,
     /// When its first attempt began.
     pub started: Option<Timestamp>,
+    /// When its latest attempt began.
+    pub attempt_started: Option<Timestamp>,
+    /// True where an engine died during the latest attempt and nobody knows how far it came.
+    pub interrupted: bool,
+    /// What the latest attempt has written.
+    pub written: IndexMap<Name, String>,
     /// When it ended.
     pub ended: Option<Timestamp>,
     /// What it amounts to.
@@ -168,6 +173,8 @@ pub struct PhaseRun {
     pub asked_at: Option<Timestamp>,
     /// What a person said.
     pub reply: Option<Reply>,
+    /// How the latest attempt will have ended, once what it must not leave is gone.
+    pub closing: Option<Ending>,
     /// The attempts that failed.
     pub failures: Vec<Failure>,
     /// When the next attempt may start.
@@ -213,6 +220,12 @@ impl State {
         goal.run.iter().chain(&goal.older).find(|run| run.id == *id)
     }
 
+    /// The id that the next run of a goal will have.
+    pub fn next_run(&self, goal: &Name) -> RunId {
+        let runs = self.goals.get(goal).map_or(0, |goal| goal.runs);
+        RunId(format!("{goal}.{}", runs + 1))
+    }
+
     pub(super) fn run_mut(&mut self, id: &RunId) -> Option<&mut Run> {
         self.goals.get_mut(goal_of(id))?.run.as_mut().filter(|run| run.id == *id)
     }
@@ -238,6 +251,28 @@ impl Goal {
     pub fn is_running(&self) -> bool {
         self.run.as_ref().is_some_and(|run| run.ended.is_none())
     }
+}
+
+impl PhaseRun {
+    /// Its checks that have no answer from before the work, by their index.
+    pub fn unasked(&self) -> Vec<usize> {
+        without_answer(&self.before)
+    }
+
+    /// Its checks that have no answer from after the latest attempt's work, by their index.
+    pub fn unchecked(&self) -> Vec<usize> {
+        without_answer(&self.after)
+    }
+
+    /// How many of its attempts were lost with an engine: they do not count as tries.
+    pub fn lost_attempts(&self) -> u32 {
+        let lost = self.failures.iter().filter(|failure| failure.fault == Fault::EngineDied).count();
+        u32::try_from(lost).unwrap_or(u32::MAX)
+    }
+}
+
+fn without_answer(answers: &[Option<Answer>]) -> Vec<usize> {
+    answers.iter().enumerate().filter(|(_, answer)| answer.is_none()).map(|(index, _)| index).collect()
 }
 
 impl Run {

@@ -79,6 +79,8 @@ pub struct Resource {
     pub process: Option<ProcessMark>,
     /// How its main process ended.
     pub exit: Option<Exit>,
+    /// True once sculpt has begun to end it: that it is gone then breaks no promise.
+    pub ended_by_us: bool,
     /// Its place in the order of teardown: wave and step; higher ends first.
     pub rank: (u32, u32),
     /// How it is ended.
@@ -114,6 +116,7 @@ impl Resource {
             paths: Vec::new(),
             process: None,
             exit: None,
+            ended_by_us: false,
             rank: (planned.wave, u32::try_from(step).unwrap_or(u32::MAX)),
             stop: stop_policy(declared),
             fingerprint: String::new(),

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::action::{Effect, EffectId, RunId, Seen, StopPolicy};
 use super::answer::Stage;
-use super::closing::STOP_WORK;
 use super::fault::Fault;
 use super::input::At;
 use super::live::Waiter;
@@ -25,7 +24,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 
 /// How often processes that survive are killed again before they are reported.
-const TRIES: u32 = 3;
+pub(super) const TRIES: u32 = 3;
 
 /// The number of a teardown; lives only as long as the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,8 +41,6 @@ pub enum For {
     Removed(RunId),
     /// A run that ends.
     Run(RunId),
-    /// What a resource whose main process had died unseen left behind.
-    Lost(Owner),
     /// Questions that are no longer asked.
     Dismissed {
         /// The goal.
@@ -177,9 +174,6 @@ impl Turn<'_> {
                 return self.go_on(id, going.owner, effect, going.tries + 1);
             }
             Seen::Ended { survivors, .. } => {
-                if survivors.is_empty() {
-                    self.close_unwatched(&going.owner, &[]);
-                }
                 if let Some(teardown) = self.live.teardowns.get_mut(&id) {
                     teardown.survivors.extend(survivors);
                 }
@@ -196,42 +190,11 @@ impl Turn<'_> {
         self.next_wave(id);
     }
 
-    /// A service, or work, of an engine that is no more has been ended: nobody else will see its exit.
-    pub(super) fn close_unwatched(&mut self, owner: &Owner, survivors: &[u32]) {
-        let unwatched = self.live.orphans.remove(owner).unwrap_or_default();
-        for id in unwatched {
-            if !self.state.effects.contains_key(&id) {
-                continue;
-            }
-            let seen = Seen::Exited {
-                exit: super::action::Exit::Unseen,
-                leftovers: 0,
-                survivors: survivors.to_vec(),
-                outputs: indexmap::IndexMap::new(),
-                artifacts: Vec::new(),
-            };
-            self.record(Record::Observed { id, seen });
-        }
-    }
-
-    /// The main process of a resource died while no engine watched. What it left in its scope ends with it, as it does under a watch.
-    pub(super) fn lost(&mut self, owner: Owner, evidence: String, members: bool) {
-        let Some(resource) = self.state.resource(&owner).filter(|resource| resource.state.is_live()) else { return };
-        if members {
-            let rank = resource.rank;
-            return self.tear_down(For::Lost(owner.clone()), vec![(rank, Target::Processes(owner, STOP_WORK))]);
-        }
-        self.record(Record::ResourceGone { owner: owner.clone(), evidence });
-        self.close_unwatched(&owner, &[]);
-    }
-
     fn torn_down(&mut self, purpose: For, survivors: &[u32], unremoved: &[String]) {
         match purpose {
             For::Attempt(at) => self.attempt_closed(&at, survivors, unremoved),
             For::Replacing(at) => self.replaced(&at, survivors, unremoved),
             For::Removed(run) => self.removed(&run, survivors, unremoved),
-            // Where some would not end, the resource stays until they do; that its main process has ended is known all the same.
-            For::Lost(owner) => self.close_unwatched(&owner, survivors),
             For::Dismissed { goal, stage, askers, permits } => self.dismissed(&goal, stage, askers, permits, survivors),
             For::Run(run) => self.run_torn_down(&run, survivors, unremoved),
             For::Down { goal, volumes } => self.fallen(&goal, volumes, survivors),
@@ -280,7 +243,6 @@ impl For {
         match self {
             Self::Attempt(at) | Self::Replacing(at) => goal_of(&at.run),
             Self::Run(run) | Self::Removed(run) => goal_of(run),
-            Self::Lost(owner) => owner.goal.as_str(),
             Self::Down { goal, .. } | Self::Dismissed { goal, .. } => goal.as_str(),
         }
     }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::{ProcessMark, StopPolicy};
+use crate::kernel::fault::Fault;
 use crate::manifest::param::Secret;
 use crate::manifest::policy::Limits;
 
@@ -39,6 +40,8 @@ pub enum Job {
     Work(WorkJob),
     /// Start a service.
     Serve(ServeJob),
+    /// Go on watching what an earlier engine started.
+    Watch(Box<WatchJob>),
     /// Make a directory.
     Directory(DirectoryJob),
     /// Write a file.
@@ -79,14 +82,8 @@ pub struct PrepareJob {
 pub struct WorkJob {
     /// The command.
     pub command: Command,
-    /// The file that it may write outputs to.
-    pub output: PathBuf,
-    /// Files (globs) to keep.
-    pub artifacts: Vec<String>,
-    /// Where to keep them.
-    pub artifacts_to: PathBuf,
-    /// What each of these is relative to.
-    pub workspace: PathBuf,
+    /// What is collected of it.
+    pub collect: Collect,
 }
 
 /// Start a service.
@@ -96,6 +93,28 @@ pub struct ServeJob {
     pub command: Command,
     /// The ports that must be free.
     pub ports: Vec<String>,
+}
+
+/// Go on watching what an earlier engine started. It is known by its mark, and a reused number is never taken for it.
+#[derive(Clone, Debug)]
+pub struct WatchJob {
+    /// The process.
+    pub process: ProcessMark,
+    /// What is collected once it has ended; of a service nothing is.
+    pub collect: Option<Result<Collect, (Fault, String)>>,
+}
+
+/// What is collected of a command that has ended.
+#[derive(Clone, Debug)]
+pub struct Collect {
+    /// The file that it may have written outputs to.
+    pub output: PathBuf,
+    /// Files (globs) to keep.
+    pub artifacts: Vec<String>,
+    /// Where to keep them.
+    pub artifacts_to: PathBuf,
+    /// What each of these is relative to.
+    pub workspace: PathBuf,
 }
 
 /// Make a directory.

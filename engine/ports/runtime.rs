@@ -1,8 +1,10 @@
 //! The runtime: whatever changes the world.
 
 use super::job::Job;
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
+use crate::kernel::action::EffectId;
 use crate::kernel::input::Input;
 
 /// Where observations go. Cheap to copy; telling an engine that is gone does nothing.
@@ -22,12 +24,29 @@ impl Tell {
     }
 }
 
+/// What is there could not be seen. Nothing is known about it then.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct LookError(#[from] Box<dyn std::error::Error + Send + Sync>);
+
 /// Changes the world. Each permit is spent on one job; its end is told once.
 pub trait Runtime: Send + Sync {
     /// Carries out a job. Returns at once.
     fn carry_out(&self, permit: Permit, job: Job, tell: &Tell);
 
+    /// Says that it is recorded that a resource is about to be made: it may be made now.
+    fn proceed(&self, id: EffectId);
+
     /// Kills at once what runs at these places, when the journal can give no permit any more: whoever was permitted to start it
     /// may end it. Gives in words what would not end, or could not be looked at.
     fn cut_off(&self, places: &[Owner]) -> Vec<String>;
+
+    /// The names of the scopes of this workspace in which somebody runs, whichever engine put them there.
+    ///
+    /// # Errors
+    /// Where that cannot be seen.
+    fn populated(&self) -> Result<Vec<String>, LookError>;
+
+    /// Removes the empty scopes of a goal of which nothing runs. One that cannot be removed now is removed the next time.
+    fn tidy(&self, goal: &Name);
 }

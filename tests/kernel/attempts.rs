@@ -196,13 +196,17 @@ fn what_an_engine_that_died_had_begun_to_make_is_destroyed_by_the_next() {
     world.make_takes = 1000;
     world.half_made.insert("g/a/cloud".to_owned());
     world.start(plan(4, vec![phase("a").custom("cloud", Scope::Goal).work().checks(1)]));
-    let begun = |record: &Record| matches!(record, Record::Observed { seen: Seen::Begun, .. });
+    let begun = |record: &Record| matches!(record, Record::Observed { seen: Seen::Begun { .. }, .. });
     while world.times(begun).is_empty() {
         assert!(world.step());
     }
     world.restart();
     world.settle();
-    assert_eq!((world.resource("g/a/cloud"), world.did("remove g/a/cloud")), (ResourceState::Gone, 1));
+    assert_eq!(
+        (world.resource("g/a/cloud"), world.did("remove g/a/cloud")),
+        (ResourceState::Gone, 2),
+        "and what the next try had begun too"
+    );
     assert!(world.there.is_empty());
 }
 

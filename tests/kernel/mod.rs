@@ -3,6 +3,7 @@
 mod again;
 mod answers;
 mod attempts;
+mod deaths;
 mod order;
 mod plans;
 mod properties;

@@ -368,12 +368,20 @@ proptest! {
     }
 
     #[test]
-    fn any_engine_may_die_at_any_time(shapes in shapes(false), concurrency in 1..4_u32, seed: u64, at in 0..400_u64) {
+    fn any_engine_may_die_at_any_record_and_again(
+        shapes in shapes(false), concurrency in 1..4_u32, seed: u64, at in 0..400_u64, records in prop::collection::vec(0..60_usize, 1..4),
+    ) {
         let mut world = world(&shapes, seed, 0);
         world.start(goal(&shapes, concurrency));
         world.until(1000 + at);
+        for more in records {
+            world.dies_after = Some(world.records.len() + more);
+            while world.dies_after.is_some() && world.step() {}
+        }
+        world.dies_after = None;
         world.restart();
         finish(&mut world);
+        prop_assert!(world.is_repeated_nowhere(), "{:#?}", world.standing());
         prop_assert!(world.run().ended.is_some());
         prop_assert!(world.is_at_rest() || shapes.iter().any(|shape| shape.stubborn));
         let finished = |ix: PhaseIx| matches!(world.run().phase(ix).state, PhaseState::Done(_));

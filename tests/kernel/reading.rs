@@ -1,8 +1,11 @@
 //! What a test asks of the simulated world, and what it reads there.
 
+use std::collections::{HashMap, HashSet};
+
 use opensculpt::base::name::Name;
 use opensculpt::base::owner::Owner;
-use opensculpt::kernel::action::{Effect, StopPolicy};
+use opensculpt::kernel::action::{Effect, Exit, Seen, StopPolicy};
+use opensculpt::kernel::fault::Fault;
 use opensculpt::kernel::input::{Refusal, Request};
 use opensculpt::kernel::outcome::{Outcome, Proof, Verdict};
 use opensculpt::kernel::record::{Record, RunOptions, StopReason};
@@ -115,5 +118,25 @@ impl World {
 
     pub(crate) fn did(&self, effect: &str) -> usize {
         self.effects().iter().filter(|done| *done == effect).count()
+    }
+
+    /// What has a recorded end is never repeated: in each run, of work that was seen to end well and whose attempt did not fail afterwards there
+    /// is one for each phase.
+    pub(crate) fn is_repeated_nowhere(&self) -> bool {
+        let mut at_work = HashMap::new();
+        let mut done = HashSet::new();
+        self.records.iter().all(|(_, record)| match record {
+            Record::Requested { id, effect: Effect::Work { run, phase, .. }, .. } => {
+                at_work.insert(*id, (run.clone(), *phase));
+                !done.contains(&(run.clone(), *phase))
+            }
+            Record::Observed { id, seen: Seen::Exited { exit: Exit::Code(0), .. } } => {
+                done.extend(at_work.get(id).cloned());
+                true
+            }
+            // Its checks did not believe it, or a service of it failed.
+            Record::AttemptFailed { run, phase, fault, .. } => !done.remove(&(run.clone(), *phase)) || *fault != Fault::EngineDied,
+            _ => true,
+        })
     }
 }

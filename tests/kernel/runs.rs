@@ -280,38 +280,6 @@ fn a_waiting_run_can_be_stopped_or_taken_down_by_another_engine() {
 }
 
 #[test]
-fn a_run_whose_engine_died_at_any_record_is_ended_and_never_green() {
-    let drafts = || {
-        vec![
-            server("a"),
-            phase("b").directory("tmp", Scope::Phase).work().checks(1).needs(&["a"]).retry(2, 20, 1.0, 20),
-            phase("w").checks(1).needs(&["b"]),
-            job("z").part(Part::Finally),
-        ]
-    };
-    let mut whole = World::new();
-    whole.exits("b", &[1, 0]);
-    whole.carry_out(with_secrets(plan(2, drafts())));
-    for died in 1000..whole.now {
-        let mut world = World::new();
-        world.exits("b", &[1, 0]);
-        world.start(with_secrets(plan(2, drafts())));
-        world.until(died);
-        if world.run().ended.is_some() {
-            continue;
-        }
-        world.restart();
-        world.settle();
-        assert_eq!(world.verdict(), Verdict::Interrupted, "died at {died}");
-        assert!(!world.is_alive("g/b") && world.is_at_rest(), "died at {died}");
-        assert_eq!(world.is_alive("g/a/svc"), world.outcome("a") == Outcome::Verified, "died at {died}");
-        world.down(true);
-        world.settle();
-        assert!(world.alive.is_empty() && world.is_at_rest(), "died at {died}");
-    }
-}
-
-#[test]
 fn a_teardown_whose_engine_died_is_gone_on_with() {
     for (volumes, after) in [(false, 1), (true, 1), (true, 7), (true, 9)] {
         let mut world = World::new();

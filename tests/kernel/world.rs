@@ -58,12 +58,17 @@ pub(crate) struct World {
     pub peak: usize,
     pub alive: HashMap<Owner, EffectId>,
     pub processed: usize,
+    /// How many records are written until the engine dies: in the middle of a commit nothing of it is carried out.
+    pub dies_after: Option<usize>,
+    /// How often engines have died.
+    pub deaths: u32,
     born: HashMap<Owner, u64>,
     ending: HashMap<Owner, Vec<EffectId>>,
     engines: u32,
     working: HashMap<EffectId, PhaseIx>,
     tries_of_question: HashMap<QuestionId, u64>,
     ended: HashSet<EffectId>,
+    adopted: HashSet<EffectId>,
     shadow: State,
     queue: BTreeMap<(u64, u64), Event>,
     last: u64,
@@ -92,12 +97,15 @@ impl World {
             peak: 0,
             alive: HashMap::new(),
             processed: 0,
+            dies_after: None,
+            deaths: 0,
             born: HashMap::new(),
             ending: HashMap::new(),
             engines: 1,
             working: HashMap::new(),
             tries_of_question: HashMap::new(),
             ended: HashSet::new(),
+            adopted: HashSet::new(),
             shadow: State::default(),
             queue: BTreeMap::new(),
             last: 0,
@@ -145,19 +153,31 @@ impl World {
         self.processed += 1;
         let told = if self.folding { format!("{input:?}") } else { String::new() };
         let decision = self.kernel.handle(Timestamp(self.now), input).unwrap_or_else(|misfit| panic!("{misfit} on {told}"));
-        for record in decision.records {
+        for record in &decision.records {
+            if self.dies_after.is_some_and(|count| self.records.len() >= count) {
+                self.dies_after = None;
+                self.restart();
+                return None;
+            }
             if self.folding {
-                self.shadow.apply(Timestamp(self.now), &record).unwrap_or_else(|misfit| panic!("replay: {misfit} on {told}"));
+                self.shadow.apply(Timestamp(self.now), record).unwrap_or_else(|misfit| panic!("replay: {misfit} on {told}"));
             }
             self.records.push((self.now, record.clone()));
+        }
+        for record in decision.records {
             match record {
                 Record::Requested { id, owner, effect } => self.act(id, &owner, &effect),
+                Record::Adopted { id, owner, effect } => self.watch(id, &owner, &effect),
                 Record::Observed { id, seen } => {
                     if seen.is_end() {
                         assert!(self.ended.insert(id), "effect {} ended twice", id.0);
+                        self.adopted.remove(&id);
                     }
-                    if !matches!(seen, Seen::Started { .. }) || !self.is_work(id) {
+                    if seen.is_end() || !self.is_work(id) && !matches!(seen, Seen::Begun { .. }) {
                         self.working.remove(&id);
+                    }
+                    if let Seen::Begun { path } = seen {
+                        self.proceed(id, path);
                     }
                 }
                 _ => {}
@@ -169,8 +189,8 @@ impl World {
         if self.folding {
             assert!(self.shadow == *self.kernel.state(), "state is not the fold of the records after {told}");
             let goes_on = self.kernel.state().goals.get("g").is_some_and(opensculpt::kernel::state::Goal::is_running);
-            let cared_for = self.engines == 1 && goes_on && self.kernel.asked().is_empty();
-            assert!(!cared_for || self.kernel.is_busy(), "the run goes on and nobody would know after {told}");
+            let cared_for = goes_on && self.kernel.asked().is_empty();
+            assert!(!cared_for || self.kernel.is_busy(), "the run goes on and nobody would know after {told}: {:#?}", self.standing());
         }
         self.watch_slots();
         decision.refused
@@ -188,7 +208,7 @@ impl World {
         let open = |phase: &PhaseIx| run.phase(*phase).state.outcome().is_none();
         let phases: HashSet<PhaseIx> = self.working.values().copied().filter(open).collect();
         self.peak = self.peak.max(phases.len());
-        assert!(phases.len() <= run.plan.concurrency as usize, "{} phases at work", phases.len());
+        assert!(phases.len() <= run.plan.concurrency as usize, "{} phases at work: {:#?}", phases.len(), self.standing());
     }
 
     fn act(&mut self, id: EffectId, owner: &Owner, effect: &Effect) {
@@ -198,25 +218,23 @@ impl World {
             }
             Effect::Prepare { .. } | Effect::Forget => self.seen(0, id, Seen::Done),
             Effect::Ask { .. } => {}
-            Effect::Sweep { .. } => self.seen(1, id, Seen::Ended { survivors: Vec::new(), killed: 1 }),
+            Effect::Sweep { scope } => {
+                self.alive.retain(|owner, _| owner.to_string() != *scope);
+                self.seen(1, id, Seen::Ended { survivors: Vec::new(), killed: 1 });
+            }
             Effect::Make { phase, .. } => {
                 self.working.insert(id, *phase);
                 if self.taken.contains(&owner.to_string()) {
                     return self.seen(1, id, Seen::Failed { fault: Fault::PortTaken, evidence: "held by nginx".to_owned() });
                 }
                 let made = self.kernel.state().resource(owner).unwrap().kind;
-                if made == Kind::Custom && !self.there.contains(&owner.to_string()) {
-                    self.seen(0, id, Seen::Begun);
-                    if self.half_made.contains(&owner.to_string()) {
-                        self.there.insert(owner.to_string());
-                        let evidence = "its create command ended with exit 1".to_owned();
-                        return self.seen(self.make_takes, id, Seen::Failed { fault: Fault::WorkFailed, evidence });
-                    }
+                let place = self.place(owner);
+                let path = matches!(made, Kind::Directory | Kind::File).then(|| place.clone());
+                if made != Kind::Port && !self.there.contains(&place) {
+                    return self.seen(0, id, Seen::Begun { path });
                 }
-                let place = self.paths.get(&owner.to_string()).cloned().unwrap_or_else(|| owner.to_string());
-                let created = self.there.insert(place.clone());
-                let path = matches!(made, Kind::Directory | Kind::File).then_some(place);
-                self.seen(self.make_takes, id, Seen::Made { created, path, outputs: IndexMap::new() });
+                self.there.insert(place);
+                self.seen(self.make_takes, id, Seen::Made { created: made == Kind::Port, path, outputs: IndexMap::new() });
             }
             Effect::Serve { phase, .. } => {
                 self.working.insert(id, *phase);
@@ -257,6 +275,32 @@ impl World {
                 self.seen(1, id, Seen::Done);
             }
         }
+    }
+
+    fn place(&self, owner: &Owner) -> String {
+        self.paths.get(&owner.to_string()).cloned().unwrap_or_else(|| owner.to_string())
+    }
+
+    /// It is recorded that something is about to be made: it is made.
+    fn proceed(&mut self, id: EffectId, path: Option<String>) {
+        let Some(owner) = self.kernel.state().effects.get(&id).map(|open| open.owner.clone()) else { return };
+        self.there.insert(self.place(&owner));
+        if self.half_made.contains(&owner.to_string()) {
+            let evidence = "its create command ended with exit 1".to_owned();
+            return self.seen(self.make_takes, id, Seen::Failed { fault: Fault::WorkFailed, evidence });
+        }
+        self.seen(self.make_takes, id, Seen::Made { created: true, path, outputs: IndexMap::new() });
+    }
+
+    /// What an earlier engine started is watched: where it has ended meanwhile, that is seen at once.
+    fn watch(&mut self, id: EffectId, owner: &Owner, effect: &Effect) {
+        if let Effect::Work { phase, .. } = effect {
+            self.working.insert(id, *phase);
+        }
+        if self.alive.get(owner) != Some(&id) {
+            self.exited(id, Exit::Unseen, Vec::new());
+        }
+        self.adopted.insert(id);
     }
 
     fn is_born(&mut self, id: EffectId, owner: &Owner) {
@@ -303,6 +347,7 @@ impl World {
     }
 
     fn exited(&mut self, id: EffectId, exit: Exit, survivors: Vec<u32>) {
+        let exit = if self.adopted.contains(&id) { Exit::Unseen } else { exit };
         let seen = Seen::Exited { exit, leftovers: 0, survivors, outputs: IndexMap::new(), artifacts: Vec::new() };
         self.seen(0, id, seen);
     }
@@ -418,17 +463,28 @@ impl World {
         for (at, record) in &self.records {
             state.apply(Timestamp(*at), record).unwrap();
         }
+        if self.folding {
+            self.shadow = state.clone();
+        }
+        let marks = state.live_resources().filter_map(|resource| resource.process.as_ref());
+        let at_work = state.effects.values().filter_map(|open| open.process.as_ref());
+        let known: HashSet<u64> = marks.chain(at_work).map(|process| process.start).collect();
+        let unknown = self.alive.iter().filter(|(_, id)| !known.contains(&id.0));
+        let leftovers = unknown.map(|(owner, _)| owner.to_string()).collect();
         self.kernel = Kernel::new(state);
+        self.deaths += 1;
         self.engines += 1;
         self.working.clear();
         self.ending.clear();
         self.queue.retain(|_, event| matches!(event, Event::Dies(..)));
-        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0 });
+        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0, leftovers });
     }
 
     pub(super) fn standing(&self) -> Vec<String> {
         let run = self.run();
-        run.plan.indexed().map(|(ix, planned)| format!("{}: {}", planned.name, run.phase(ix).state.word())).take(50).collect()
+        let phases = run.plan.indexed().map(|(ix, planned)| format!("{}: {}", planned.name, run.phase(ix).state.word())).take(50);
+        let last = self.records.iter().skip(self.records.len().saturating_sub(60)).filter(|(_, record)| record.event() != "run_started");
+        phases.chain(last.map(|(at, record)| format!("{at} {record:?}").chars().take(240).collect())).collect()
     }
 
     /// Nothing of what the engine waits for is left behind in a run that is over.

@@ -13,7 +13,7 @@ version: "1"
 name: mixed
 phases:
   made:
-    resources: { place: { directory: place, scope: goal, keep: false } }
+    resources: { place: { directory: place, scope: goal, keep: false }, here: { directory: ., scope: goal, keep: false } }
     run: echo "greeting=hello" >> "$SCULPT_OUTPUT"; echo made > place/file
     verify: { checks: [ { file: place/file } ] }
   flaky:

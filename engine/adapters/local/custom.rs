@@ -6,20 +6,20 @@ use std::sync::Arc;
 use super::lease::Leases;
 use super::work::{WorkError, await_and_sweep, read_outputs, start};
 use crate::base::owner::Owner;
-use crate::kernel::action::{EffectId, Exit, Seen};
+use crate::kernel::action::{Exit, Seen};
 use crate::kernel::fault::Fault;
-use crate::kernel::input::Input;
 use crate::ports::job::{Command, CustomJob};
-use crate::ports::runtime::Tell;
 
 /// Creates what is not there. What is there is used, and not owned.
-pub(super) async fn create(leases: &Arc<Leases>, id: EffectId, owner: &Owner, job: &CustomJob, tell: &Tell) -> Seen {
+///
+/// `announced` waits until it is recorded that it is about to be created.
+pub(super) async fn create(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob, announced: impl Future<Output = ()>) -> Seen {
     match exists(leases, owner, &job.exists).await {
         Ok(true) => return made(false, &job.output),
         Ok(false) => {}
         Err(seen) => return seen,
     }
-    tell.say(Input::Seen { id, seen: Seen::Begun });
+    announced.await;
     match run(leases, owner, &job.act).await {
         Ok(exit) if exit.is_success() => made(true, &job.output),
         Ok(exit) => Seen::Failed { fault: Fault::WorkFailed, evidence: format!("its create command ended with {exit}") },

@@ -56,10 +56,13 @@ pub(super) fn make_file(root: &Path, job: &FileJob) -> Seen {
     }
 }
 
-/// What is told of a path. One in the workspace is told from there: a copy of the workspace has its own.
 fn made_at(root: &Path, path: &Path, created: bool) -> Seen {
-    let path = path.strip_prefix(root).unwrap_or(path);
-    Seen::Made { created, path: path.to_str().map(str::to_owned), outputs: indexmap::IndexMap::new() }
+    Seen::Made { created, path: told(root, path), outputs: indexmap::IndexMap::new() }
+}
+
+/// What is told of a path. One in the workspace is told from there: a copy of the workspace has its own.
+pub(super) fn told(root: &Path, path: &Path) -> Option<String> {
+    path.strip_prefix(root).unwrap_or(path).to_str().map(str::to_owned)
 }
 
 /// Removes directories and files that sculpt made, the last one first.

@@ -69,6 +69,14 @@ impl Leases {
         Ok(scope.map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment) })))
     }
 
+    /// Takes over a scope that another engine process made, for as long as what runs in it belongs to this place; none where nothing is left of it.
+    pub(super) fn adopt(&self, owner: &Owner, name: &str) -> Result<Option<Arc<Lease>>, ScopeError> {
+        if self.pooled.lock().unwrap_or_else(PoisonError::into_inner).contains(name) {
+            return Ok(None);
+        }
+        Ok(self.containment.find(name)?.map(|scope| self.hold(owner, scope)))
+    }
+
     /// The scopes in use at a place.
     pub(super) fn of(&self, owner: &Owner) -> Vec<Arc<Lease>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned().unwrap_or_default()

@@ -11,7 +11,7 @@ use super::lease::Leases;
 use super::work::{check, scope_limits};
 use crate::adapters::process::launch::Launch;
 use crate::adapters::vault::{Vault, generate};
-use crate::adapters::workspace::{Workspace, make_passable, write_private};
+use crate::adapters::workspace::{Workspace, WorkspaceError, make_passable, write_private};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::Seen;
@@ -59,10 +59,7 @@ pub(super) async fn prepare(leases: &Arc<Leases>, workspace: &Workspace, vaults:
     {
         return error.seen();
     }
-    let kept = make_passable(&job.folder.join("logs")).and_then(|()| make_passable(&job.folder.join("outputs"))).and_then(|()| {
-        let text = serde_json::to_vec(&*job.env).unwrap_or_default();
-        write_private(&job.folder.join(ENVIRONMENT), &text, 0o600)
-    });
+    let kept = make_passable(&job.folder.join("logs")).and_then(|()| make_passable(&job.folder.join("outputs")));
     if let Err(error) = kept {
         return failed(Fault::System, error.to_string());
     }
@@ -157,6 +154,17 @@ pub(super) fn forget(workspace: &Workspace, vaults: &Vaults, goal: &Name) -> See
 #[expect(clippy::disallowed_methods, reason = "a file of the permitted effect itself")]
 fn remove_quietly(path: &Path) {
     drop(fs::remove_file(path));
+}
+
+/// Keeps a run's environment, 0600.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn keep_environment(folder: &Path, env: &IndexMap<String, String>) -> Result<(), WorkspaceError> {
+    make_passable(folder)?;
+    // A map of texts is always JSON.
+    let text = serde_json::to_vec(env).unwrap_or_default();
+    write_private(&folder.join(ENVIRONMENT), &text, 0o600)
 }
 
 /// Reads a run's environment.

@@ -1,19 +1,22 @@
 //! This host as a runtime: each permit is spent on one job.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::inquiry::Inquiries;
+use super::intent::Intents;
 use super::lease::Leases;
 use super::prepare::Vaults;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::workspace::Workspace;
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::ports::job::Job;
-use crate::ports::runtime::{Runtime, Tell};
+use crate::ports::runtime::{LookError, Runtime, Tell};
 
 /// This host as a runtime.
 #[derive(Clone, Debug)]
@@ -21,13 +24,14 @@ pub struct LocalRuntime {
     pub(super) leases: Arc<Leases>,
     pub(super) inquiries: Arc<Inquiries>,
     pub(super) workspace: Workspace,
+    intents: Arc<Intents>,
     vaults: Vaults,
 }
 
 impl LocalRuntime {
     /// A runtime for a workspace.
     pub fn new(workspace: Workspace, containment: Arc<Containment>, vaults: Vaults) -> Self {
-        Self { leases: Arc::new(Leases::new(containment)), inquiries: Arc::default(), workspace, vaults }
+        Self { leases: Arc::new(Leases::new(containment)), inquiries: Arc::default(), workspace, intents: Arc::default(), vaults }
     }
 
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
@@ -35,10 +39,17 @@ impl LocalRuntime {
             Job::Prepare(job) => super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job).await,
             Job::Work(job) => return super::work::work(self.leases, id, owner, job, tell).await,
             Job::Serve(job) => return super::serve::serve(self.leases, id, owner, job, tell).await,
-            Job::Create(job) => super::custom::create(&self.leases, id, &owner, &job, &tell).await,
+            Job::Watch(job) => return super::watch::watch(self.leases, id, owner, *job, tell).await,
+            Job::Create(job) => super::custom::create(&self.leases, &owner, &job, self.intents.announce(id, None, &tell)).await,
             Job::Destroy(job) => super::custom::destroy(&self.leases, &owner, &job).await,
-            Job::Directory(job) => blocking(move || super::files::make_directory(self.workspace.root(), &job)).await,
-            Job::File(job) => blocking(move || super::files::make_file(self.workspace.root(), &job)).await,
+            Job::Directory(job) => {
+                self.announce(id, &job.path, &tell).await;
+                blocking(move || super::files::make_directory(self.workspace.root(), &job)).await
+            }
+            Job::File(job) => {
+                self.announce(id, &job.path, &tell).await;
+                blocking(move || super::files::make_file(self.workspace.root(), &job)).await
+            }
             Job::Port(port) => blocking(move || reserve(&port)).await,
             Job::End(job) => {
                 self.inquiries.stop(&job.owner).await;
@@ -53,6 +64,14 @@ impl LocalRuntime {
             Job::Forget(goal) => blocking(move || super::prepare::forget(&self.workspace, &self.vaults, &goal)).await,
         };
         tell.say(Input::Seen { id, seen });
+    }
+
+    /// Where nothing is at a path yet, what will be made there is announced. A look that fails says nothing: then making it fails too.
+    async fn announce(&self, id: EffectId, path: &Path, tell: &Tell) {
+        let absent = path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        if absent {
+            self.intents.announce(id, super::files::told(self.workspace.root(), path), tell).await;
+        }
     }
 }
 
@@ -77,6 +96,10 @@ impl Runtime for LocalRuntime {
         tokio::spawn(self.clone().perform(id, owner, job, tell.clone()));
     }
 
+    fn proceed(&self, id: EffectId) {
+        self.intents.recorded(id);
+    }
+
     fn cut_off(&self, places: &[Owner]) -> Vec<String> {
         let scopes = places.iter().flat_map(|place| self.leases.of(place));
         scopes
@@ -85,5 +108,13 @@ impl Runtime for LocalRuntime {
                 Err(error) => vec![error.to_string()],
             })
             .collect()
+    }
+
+    fn populated(&self) -> Result<Vec<String>, LookError> {
+        self.leases.containment().scopes().map_err(|error| LookError::from(Box::from(error)))
+    }
+
+    fn tidy(&self, goal: &Name) {
+        drop(self.leases.containment().remove_goal(goal));
     }
 }

@@ -20,7 +20,7 @@ use crate::kernel::action::{Artifact, EffectId, Exit, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::manifest::policy::{Enforce, Limits};
-use crate::ports::job::{Command, WorkJob};
+use crate::ports::job::{Collect, Command, WorkJob};
 use crate::ports::runtime::Tell;
 use indexmap::IndexMap;
 
@@ -131,6 +131,11 @@ pub(super) async fn await_and_sweep(mut running: Running, lease: &Arc<Lease>) ->
         ProcessExit::Code(code) => Exit::Code(code),
         ProcessExit::Signal(signal) => Exit::Signal(signal),
     };
+    sweep_up(exit, lease).await
+}
+
+/// Ends whatever is left in the scope of a process that has ended.
+pub(super) async fn sweep_up(exit: Exit, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
     if lease.scope().is_empty()? {
         return Ok(Swept { exit, leftovers: 0, survivors: Vec::new() });
     }
@@ -172,21 +177,21 @@ async fn carry_out(leases: &Leases, lease: &Arc<Lease>, id: EffectId, job: &Work
     let running = start(leases, lease, &job.command)?;
     tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
     let Swept { exit, leftovers, survivors } = await_and_sweep(running, lease).await?;
-    let outputs = read_outputs(&job.output)?;
-    let artifacts = keep_artifacts(job)?;
+    let outputs = read_outputs(&job.collect.output)?;
+    let artifacts = keep_artifacts(&job.collect)?;
     Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts })
 }
 
 /// Another user cannot make the file of outputs in the engine's folder: it is made for that user.
 fn prepare_output(job: &WorkJob) -> Result<(), WorkError> {
-    let step = || format!("prepare {}", job.output.display());
-    super::files::write(&job.output, b"", Some(0o600)).map_err(WorkError::io(step()))?;
+    let step = || format!("prepare {}", job.collect.output.display());
+    super::files::write(&job.collect.output, b"", Some(0o600)).map_err(WorkError::io(step()))?;
     let owner = match (&job.command.user, &job.command.group) {
         (Some(user), Some(group)) => format!("{user}:{group}"),
         (Some(user), None) => user.clone(),
         _ => return Ok(()),
     };
-    super::files::change_owner(&job.output, &owner).map_err(WorkError::io(step()))
+    super::files::change_owner(&job.collect.output, &owner).map_err(WorkError::io(step()))
 }
 
 /// Reads `name=value` lines. A value of several lines is written as `name<<END`, the lines, and `END`, as in GitHub Actions.
@@ -238,7 +243,7 @@ fn output_name(name: &str) -> Option<Name> {
 }
 
 /// Keeps the files that the manifest names, each with its hash.
-fn keep_artifacts(job: &WorkJob) -> Result<Vec<Artifact>, WorkError> {
+pub(super) fn keep_artifacts(job: &Collect) -> Result<Vec<Artifact>, WorkError> {
     let mut kept: BTreeMap<String, Artifact> = BTreeMap::new();
     for pattern in &job.artifacts {
         let whole = job.workspace.join(pattern);

@@ -38,7 +38,7 @@ impl Session {
         establish(workspace)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::file("start", "the engine's threads"))?;
-        let engine = runtime.block_on(Engine::open(workspace, doing, environment()))?;
+        let engine = runtime.block_on(Engine::open(workspace, doing))?;
         Ok(Self { runtime, engine, workspace: workspace.clone() })
     }
 
@@ -145,7 +145,8 @@ async fn attend(
     let mut telling = Telling { reporting, told, asks, carried: &carried };
     let mut observer = |at: Timestamp, record: &Record, state: &State| telling.observe(at, record, state);
     let mut stops = 0;
-    let driving = engine.drive(request, &present, &mut observer);
+    let env = matches!(request, Request::Run { .. }).then(environment);
+    let driving = engine.drive(request, env, &present, &mut observer);
     tokio::pin!(driving);
     loop {
         tokio::select! {

@@ -1,0 +1,40 @@
+//! Watching what an earlier engine started: it is not our child, so that its end is seen, but not how it ended.
+
+use std::sync::Arc;
+
+use super::end::identity;
+use super::lease::Leases;
+use super::work::{Swept, WorkError, keep_artifacts, read_outputs, release, sweep_up};
+use crate::adapters::process::running::gone;
+use crate::base::owner::Owner;
+use crate::kernel::action::{EffectId, Exit, Seen};
+use crate::kernel::input::Input;
+use crate::ports::job::WatchJob;
+use crate::ports::runtime::Tell;
+
+/// Watches a process to its end, and ends whatever it leaves behind in its scope.
+pub(super) async fn watch(leases: Arc<Leases>, id: EffectId, owner: Owner, job: WatchJob, tell: Tell) {
+    let seen = to_its_end(&leases, &owner, job).await.unwrap_or_else(|error| error.seen());
+    tell.say(Input::Seen { id, seen });
+}
+
+async fn to_its_end(leases: &Leases, owner: &Owner, job: WatchJob) -> Result<Seen, WorkError> {
+    // Held from now on: whoever ends this place finds it.
+    let lease = leases.adopt(owner, &job.process.scope)?;
+    gone(&identity(&job.process)).await.map_err(WorkError::io("watch a process of an earlier engine"))?;
+    let swept = match &lease {
+        Some(lease) => {
+            let swept = sweep_up(Exit::Unseen, lease).await?;
+            release(leases, owner, lease);
+            swept
+        }
+        None => Swept { exit: Exit::Unseen, leftovers: 0, survivors: Vec::new() },
+    };
+    let Swept { exit, leftovers, survivors } = swept;
+    let (outputs, artifacts) = match job.collect {
+        Some(Ok(collect)) => (read_outputs(&collect.output)?, keep_artifacts(&collect)?),
+        Some(Err((fault, evidence))) => return Ok(Seen::Failed { fault, evidence }),
+        None => Default::default(),
+    };
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts })
+}

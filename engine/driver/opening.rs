@@ -1,0 +1,112 @@
+//! How an engine begins: the journal is taken and replayed, and what an engine that died left is gone on with.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::engine::{Engine, EngineError, Handle};
+use crate::adapters::clock::HostClock;
+use crate::adapters::local::prepare::Vaults;
+use crate::adapters::local::runtime::LocalRuntime;
+use crate::adapters::process::containment::Containment;
+use crate::adapters::vault::Mask;
+use crate::adapters::workspace::Workspace;
+use crate::journal::commit::Journal;
+use crate::journal::log::Opening;
+use crate::kernel::engine::Kernel;
+use crate::kernel::input::{Input, Request};
+use crate::ports::clock::Clock;
+use crate::ports::probe::Probe;
+use crate::ports::runtime::{LookError, Runtime, Tell};
+
+/// The world that an engine works on.
+#[derive(Clone)]
+pub struct World {
+    /// What changes it.
+    pub runtime: Arc<dyn Runtime>,
+    /// What looks at it.
+    pub probe: Arc<dyn Probe>,
+    /// Its time.
+    pub clock: Arc<dyn Clock>,
+    /// The secrets that are known.
+    pub vaults: Vaults,
+}
+
+impl World {
+    /// This host.
+    pub fn host(workspace: &Workspace, id: &str) -> Self {
+        let vaults = Vaults::default();
+        let containment = Arc::new(containment(id));
+        let runtime = Arc::new(LocalRuntime::new(workspace.clone(), containment, vaults.clone()));
+        Self { runtime: Arc::clone(&runtime) as Arc<dyn Runtime>, probe: runtime, clock: Arc::new(HostClock::default()), vaults }
+    }
+}
+
+impl Engine {
+    /// Takes the workspace's journal, replays it, and goes on with what an engine that died left.
+    ///
+    /// `doing` tells others that find the journal held.
+    ///
+    /// # Errors
+    /// Where another engine holds the workspace, or its journal cannot be read or written.
+    pub async fn open(workspace: &Workspace, doing: &str) -> Result<Self, EngineError> {
+        let id = workspace.establish()?.id;
+        let world = World::host(workspace, &id);
+        Self::over(world, workspace, &id, doing).await
+    }
+
+    /// The same over any world.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn over(world: World, workspace: &Workspace, id: &str, doing: &str) -> Result<Self, EngineError> {
+        let World { runtime, probe, clock, vaults } = world;
+        let (journal, state, opened) = Journal::open(&workspace.folder(), &Opening { workspace: id, doing, now: clock.now() })?;
+        let (tell, heard) = unbounded_channel();
+        let (handle, asked) = unbounded_channel();
+        let mut engine = Self {
+            kernel: Kernel::new(state),
+            journal,
+            workspace: workspace.clone(),
+            runtime,
+            probe,
+            clock,
+            vaults,
+            mask: Mask::of_workspace(workspace).map_err(EngineError::Secrets)?,
+            envs: HashMap::new(),
+            standing: HashMap::new(),
+            tell: Tell::new(tell),
+            heard,
+            handle: Handle(handle),
+            asked,
+        };
+        let torn = opened.torn.map_or(0, |torn| torn.bytes);
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let leftovers = engine.leftovers()?;
+        let opening = Request::Open { version, pid: std::process::id(), torn, leftovers };
+        engine.take(vec![Input::Request(opening)], &mut |_, _, _| {})?;
+        while engine.kernel.is_recovering() {
+            engine.hear(&mut |_, _, _| {}).await?;
+        }
+        Ok(engine)
+    }
+
+    /// The scopes in which somebody runs and of whom no record knows: an engine that died had started them and not yet written it down.
+    fn leftovers(&self) -> Result<Vec<String>, LookError> {
+        let state = self.kernel.state();
+        let resources = state.live_resources().filter_map(|resource| resource.process.as_ref());
+        let at_work = state.effects.values().filter_map(|open| open.process.as_ref());
+        let known: HashSet<&str> = resources.chain(at_work).map(|process| process.scope.as_str()).collect();
+        let mut scopes = self.runtime.populated()?;
+        scopes.retain(|scope| !known.contains(scope.as_str()));
+        Ok(scopes)
+    }
+}
+
+/// The best that this host offers, with this very program as the supervisor where one is needed.
+fn containment(id: &str) -> Containment {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sculpt"));
+    Containment::detect(id, &program)
+}
