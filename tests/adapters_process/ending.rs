@@ -1,7 +1,7 @@
 //! How a scope is asked to end, in which order, and how long that takes.
 
 use opensculpt::adapters::process::end::{NoSuchSignal, StopPolicy, StopTo};
-use opensculpt::adapters::process::running::{Exit, gone};
+use opensculpt::adapters::process::running::Exit;
 use opensculpt::base::time::Span;
 
 use super::host::{Host, Sleep, mechanisms, until};
@@ -66,16 +66,4 @@ fn an_empty_scope_ends_at_once() {
         assert_eq!((ended.survivors, ended.killed), (vec![], 0), "{mechanism:?}");
         assert!(ended.waited < PATIENT);
     }
-}
-
-#[test]
-fn a_process_that_is_not_our_child_is_waited_for() {
-    let host = Host::new(mechanisms()[0]);
-    let scope = host.attempt();
-    let running = host.start(&scope, &["sleep", "86400"]);
-    let id = running.id().clone();
-    assert!(id.alive());
-    scope.kill().expect("an end");
-    host.runtime.block_on(gone(&id)).expect("its end");
-    assert!(!id.alive());
 }

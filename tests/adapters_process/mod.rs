@@ -8,3 +8,4 @@ mod limiting;
 mod ordinary_user;
 mod starting;
 mod supervisors;
+mod witnessing;

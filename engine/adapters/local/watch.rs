@@ -1,11 +1,11 @@
-//! Watching what an earlier engine started: it is not our child, so that its end is seen, but not how it ended.
+//! Watching what an earlier engine started: it is not our child, so that its end is seen, but how it ended only where the kernel tells.
 
 use std::sync::Arc;
 
 use super::end::identity;
 use super::lease::Leases;
-use super::work::{Swept, WorkError, keep_artifacts, read_outputs, release, sweep_up};
-use crate::adapters::process::running::gone;
+use super::work::{Swept, WorkError, keep_artifacts, read_outputs, release, sweep_up, told};
+use crate::adapters::process::witness::end_of;
 use crate::base::owner::Owner;
 use crate::kernel::action::{EffectId, Exit, Seen};
 use crate::kernel::input::Input;
@@ -21,14 +21,15 @@ pub(super) async fn watch(leases: Arc<Leases>, id: EffectId, owner: Owner, job: 
 async fn to_its_end(leases: &Leases, owner: &Owner, job: WatchJob) -> Result<Seen, WorkError> {
     // Held from now on: whoever ends this place finds it.
     let lease = leases.adopt(owner, &job.process.scope)?;
-    gone(&identity(&job.process)).await.map_err(WorkError::io("watch a process of an earlier engine"))?;
+    let ended = end_of(&identity(&job.process)).await.map_err(WorkError::io("watch a process of an earlier engine"))?;
+    let exit = ended.map_or(Exit::Unseen, told);
     let swept = match &lease {
         Some(lease) => {
-            let swept = sweep_up(Exit::Unseen, lease).await?;
+            let swept = sweep_up(exit, lease).await?;
             release(leases, owner, lease);
             swept
         }
-        None => Swept { exit: Exit::Unseen, leftovers: 0, survivors: Vec::new() },
+        None => Swept { exit, leftovers: 0, survivors: Vec::new() },
     };
     let Swept { exit, leftovers, survivors } = swept;
     let (outputs, artifacts) = match job.collect {

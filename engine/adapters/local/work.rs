@@ -127,11 +127,16 @@ pub(super) fn mark(id: &ProcessId, lease: &Lease) -> ProcessMark {
 
 /// Waits for a process, and ends whatever it leaves behind in its scope.
 pub(super) async fn await_and_sweep(mut running: Running, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
-    let exit = match running.wait().await.map_err(WorkError::io("wait for the command"))? {
+    let exit = told(running.wait().await.map_err(WorkError::io("wait for the command"))?);
+    sweep_up(exit, lease).await
+}
+
+/// An exit in the words of the journal.
+pub(super) const fn told(exit: ProcessExit) -> Exit {
+    match exit {
         ProcessExit::Code(code) => Exit::Code(code),
         ProcessExit::Signal(signal) => Exit::Signal(signal),
-    };
-    sweep_up(exit, lease).await
+    }
 }
 
 /// Ends whatever is left in the scope of a process that has ended.

@@ -22,3 +22,4 @@ mod spawn;
 mod supervised;
 mod table;
 pub mod user;
+pub mod witness;

@@ -5,12 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 use serde::{Deserialize, Serialize};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncBufReadExt, BufReader, Interest, Lines};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
 use super::identity::ProcessId;
+use super::witness::watchable;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,16 +92,4 @@ fn reap(handle: OwnedFd, tell: impl FnOnce(Exit) + Send + 'static) -> io::Result
         }
     });
     Ok(())
-}
-
-/// Waits for the end of a process that need not be our child; how it ended is not to be had.
-pub async fn gone(id: &ProcessId) -> io::Result<()> {
-    let Some(handle) = id.open()? else { return Ok(()) };
-    watchable(handle)?.readable().await.map(|_| ())
-}
-
-#[expect(unsafe_code, reason = "an `OwnedFd` is the same open file for as long as it lives, which is all that is asked")]
-fn watchable(handle: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    let watched = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) };
-    Ok(watched?)
 }

@@ -33,10 +33,30 @@ impl Stat {
         })
     }
 
+    /// How the process with this number and start has ended, as `wait` would tell; none where it runs, or is gone, or may not be looked into.
+    pub(super) fn exit_status(pid: u32, start: u64) -> Option<i32> {
+        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = Self::parse(&text).filter(|stat| stat.start == start && stat.dead())?;
+        // Field 52, counted as `parse` counts them.
+        let text = String::from_utf8_lossy(&text);
+        let status = text.rsplit_once(") ")?.1.trim_end().split(' ').nth(49)?.parse().ok()?;
+        (status != 0 || is_ours(stat.pid)).then_some(status)
+    }
+
     /// A zombie does not run, unless other threads of it outlive the first.
     pub(super) fn dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X') && self.threads <= 1
     }
+}
+
+/// Whether a process has our user and group in every respect: then nothing of it is hidden from us.
+fn is_ours(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let all = |field: &str, ours: u32| {
+        let ids = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+        !ids.is_empty() && ids.split_whitespace().all(|id| id.parse() == Ok(ours))
+    };
+    all("Uid:", rustix::process::geteuid().as_raw()) && all("Gid:", rustix::process::getegid().as_raw())
 }
 
 /// All process numbers of now.
