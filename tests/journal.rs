@@ -148,11 +148,11 @@ fn a_broken_journal_is_never_opened_and_never_changed() {
         assert!(Log::<String>::read(dir.path()).unwrap().any(|entry| matches!(entry, Err(ReadError::Broken(found)) if found == broken)));
     };
     let text = String::from_utf8(bytes.clone()).unwrap();
-    refused(text.replace("record 2", "record 9").as_bytes(), Broken { line: 3, what: Break::Altered });
+    refused(text.replace("record 2", "record 9").as_bytes(), Broken { segment: None, line: 3, what: Break::Altered });
     // Synced records that are gone are not a torn tail, wherever the cut is.
-    refused(&bytes[..bytes.len() - 1], Broken { line: 4, what: Break::Cut { known: 3 } });
-    refused(b"", Broken { line: 1, what: Break::Cut { known: 3 } });
-    refused(b"garbage\n", Broken { line: 1, what: Break::Malformed });
+    refused(&bytes[..bytes.len() - 1], Broken { segment: None, line: 4, what: Break::Cut { known: 3 } });
+    refused(b"", Broken { segment: None, line: 1, what: Break::Cut { known: 3 } });
+    refused(b"garbage\n", Broken { segment: None, line: 1, what: Break::Malformed });
     std::fs::write(dir.path().join(head::FILE), "{}").unwrap();
     refused_head(dir.path());
     std::fs::write(&path, &bytes).unwrap();

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::base::diagnostic::Diagnostic;
 use crate::base::name::Name;
 use crate::kernel::action::RunId;
+use crate::manifest::config::Config;
 
 /// The folder of the engine's own files in a workspace.
 pub const FOLDER: &str = ".opensculpt";
@@ -52,6 +54,26 @@ pub struct WorkspaceError {
     source: io::Error,
 }
 
+/// The configuration of a workspace could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] WorkspaceError),
+    /// It is wrong.
+    #[error("failed to understand the configuration of the workspace: {}", messages(.0))]
+    Wrong(Vec<Diagnostic>),
+}
+
+/// What is wrong, each with its line.
+fn messages(found: &[Diagnostic]) -> String {
+    let one = |found: &Diagnostic| match found.position() {
+        Some((line, _)) => format!("line {line}: {}", found.message),
+        None => found.message.clone(),
+    };
+    found.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 impl WorkspaceError {
     pub(super) fn new(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -90,7 +112,22 @@ impl Workspace {
 
     /// Whether anything was ever run here.
     pub fn exists(&self) -> bool {
-        self.folder().join("journal.jsonl").exists()
+        let folder = self.folder();
+        // An engine may have died between the two renames with which it seals a segment.
+        folder.join("journal.jsonl").exists() || folder.join("journal").exists()
+    }
+
+    /// What `config.yaml` says; what is not said has its default.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is wrong.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let path = self.folder().join("config.yaml");
+        match fs::read(&path) {
+            Ok(bytes) => Config::parse(&path.display().to_string(), bytes).map_err(ConfigError::Wrong),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
+            Err(error) => Err(WorkspaceError::new("read", &path)(error).into()),
+        }
     }
 
     /// The folder of a run.
@@ -177,7 +214,7 @@ impl Workspace {
         let folder = self.folder();
         let aside = folder.join(format!("copied-from-{id}"));
         make_private(&aside)?;
-        for name in ["journal.jsonl", "journal.head", "journal.lock", "runs", "secrets"] {
+        for name in ["journal.jsonl", "journal.head", "journal.lock", "journal", "quarantine", "runs", "secrets"] {
             let from = folder.join(name);
             if from.exists() {
                 fs::rename(&from, aside.join(name)).map_err(WorkspaceError::new("set aside", &from))?;

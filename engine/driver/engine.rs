@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::adapters::local::prepare::{Vaults, keep_environment};
 use crate::adapters::vault::Mask;
-use crate::adapters::workspace::{Workspace, WorkspaceError};
+use crate::adapters::workspace::{ConfigError, Workspace, WorkspaceError};
 use crate::base::time::Timestamp;
 use crate::journal::commit::{Journal, ReplayError};
 use crate::journal::error::{Dead, WriteError};
@@ -25,6 +25,7 @@ use crate::kernel::fold::Misfit;
 use crate::kernel::input::{Input, Refusal, Request};
 use crate::kernel::record::Record;
 use crate::kernel::state::State;
+use crate::manifest::config::Retention;
 use crate::ports::clock::Clock;
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
@@ -38,6 +39,9 @@ pub enum EngineError {
     /// The workspace's own files cannot be had.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The workspace's configuration cannot be had.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The journal cannot be opened.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -98,6 +102,8 @@ impl Handle {
 pub struct Engine {
     pub(super) kernel: Kernel,
     pub(super) journal: Journal,
+    pub(super) retention: Retention,
+    pub(super) ignored: Vec<String>,
     pub(super) workspace: Workspace,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) probe: Arc<dyn Probe>,
@@ -119,6 +125,11 @@ impl Engine {
     /// Everything that the journal knows.
     pub const fn state(&self) -> &State {
         self.kernel.state()
+    }
+
+    /// What of the journal's own files could not be used at the opening, and was done without: worth telling a person.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
     }
 
     /// What asks this engine for something from elsewhere in the process.
@@ -204,6 +215,9 @@ impl Engine {
             }
             for permit in committed.durable {
                 self.spend(permit, &mut queue);
+            }
+            for record in self.journal.tend(now, self.kernel.state(), self.retention)? {
+                self.kernel.note(now, &record)?;
             }
             for question in closed {
                 self.standing.remove(&question);

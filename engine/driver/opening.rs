@@ -13,7 +13,7 @@ use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
-use crate::journal::commit::Journal;
+use crate::journal::commit::{Journal, Open};
 use crate::journal::log::Opening;
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
@@ -63,12 +63,16 @@ impl Engine {
     /// As [`Self::open`].
     pub async fn over(world: World, workspace: &Workspace, id: &str, doing: &str) -> Result<Self, EngineError> {
         let World { runtime, probe, clock, vaults } = world;
-        let (journal, state, opened) = Journal::open(&workspace.folder(), &Opening { workspace: id, doing, now: clock.now() })?;
+        let retention = workspace.config()?.retention;
+        let Open { journal, state, opened, ignored } =
+            Journal::open(&workspace.folder(), &Opening { workspace: id, doing, now: clock.now() })?;
         let (tell, heard) = unbounded_channel();
         let (handle, asked) = unbounded_channel();
         let mut engine = Self {
             kernel: Kernel::new(state),
             journal,
+            retention,
+            ignored: ignored.iter().map(ToString::to_string).collect(),
             workspace: workspace.clone(),
             runtime,
             probe,

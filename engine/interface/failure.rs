@@ -14,6 +14,7 @@ use crate::driver::preflight::Unmet;
 use crate::journal::commit;
 use crate::journal::error::{Dead, OpenError, ReadError, WriteError};
 use crate::journal::lock::LockError;
+use crate::journal::quarantine::QuarantineError;
 use crate::kernel::input::Refusal;
 use crate::manifest::settings::SetError;
 use crate::views::place::NoPlace;
@@ -43,6 +44,9 @@ pub enum Failure {
     /// The journal cannot be read, or is not as it was written.
     #[error(transparent)]
     Journal(#[from] ReadError),
+    /// Damage of the journal cannot be set aside.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
     /// The workspace's own files cannot be had.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -129,6 +133,7 @@ impl Failure {
                 broken_hints()
             }
             Self::Replay(ReplayError::Read(ReadError::Unknown { .. })) => vec!["use the `sculpt` that wrote it, or a newer one".to_owned()],
+            Self::Quarantine(QuarantineError::Open(OpenError::Lock(LockError::Held { .. }))) => held_hints(),
             Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 vec!["look at the mode and the owner of the file and its folder".to_owned()]
             }
@@ -196,10 +201,7 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
     let full = "free some space and run again: nothing was turned green that was not written";
     let dead = |dead: &Dead| if dead.is_full() { vec![full.to_owned()] } else { Vec::new() };
     match error {
-        EngineError::Replay(commit::ReplayError::Open(OpenError::Lock(LockError::Held { .. }))) => vec![
-            "wait until it is done, or stop it: `sculpt stop`".to_owned(),
-            "one engine works in a workspace at a time; `sculpt status` and the other looks work meanwhile".to_owned(),
-        ],
+        EngineError::Replay(commit::ReplayError::Open(OpenError::Lock(LockError::Held { .. }))) => held_hints(),
         EngineError::Replay(commit::ReplayError::Open(OpenError::Read(ReadError::Broken(_))) | commit::ReplayError::Misfit { .. }) => {
             broken_hints()
         }
@@ -221,10 +223,17 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
     }
 }
 
+fn held_hints() -> Vec<String> {
+    vec![
+        "wait until it is done, or stop it: `sculpt stop`".to_owned(),
+        "one engine works in a workspace at a time; `sculpt status` and the other looks work meanwhile".to_owned(),
+    ]
+}
+
 fn broken_hints() -> Vec<String> {
     vec![
-        "`sculpt audit verify` says where the journal is broken".to_owned(),
-        "restore `.opensculpt/journal.jsonl` from a backup, or move it away to begin anew; what runs will then not be known".to_owned(),
+        "`sculpt audit verify` says where the journal is broken, and what that concerns".to_owned(),
+        "restore the file from a backup, or set it aside and go on from what is intact: `sculpt audit quarantine`".to_owned(),
     ]
 }
 

@@ -15,6 +15,8 @@
 //! standard tools: `sed -n 8p journal.jsonl | head -c -76 | sha256sum`. Nothing is parsed and written again to check it.
 //!
 //! The `rec` of line 0 is the [`Header`]. It names the version of the format (1) and the workspace; its framing is the same in every version.
+//! A journal may lie in several files ([`super::segment`]): the first line of each is a header too, and the chain runs on through it, so that
+//! its `seq` and `prev` are those of the segment before it, carried on.
 //!
 //! The chain shows every change inside it. It cannot show that whole lines are gone from its end: that is what [`super::head`] is for.
 
@@ -22,6 +24,7 @@ use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::head::Head;
 use crate::base::digest::Digest;
 use crate::base::time::Timestamp;
 
@@ -38,10 +41,10 @@ const REC: &[u8] = b"\",\"rec\":";
 const HASH: &[u8] = b",\"hash\":\"";
 const END: &[u8] = b"\"}\n";
 /// `,"hash":"`, 64 digits, `"}` and the line feed.
-const TAIL: usize = HASH.len() + 64 + END.len();
+pub(super) const TAIL: usize = HASH.len() + 64 + END.len();
 
-/// The record on line 0.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The record on the first line of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The version of the line format.
     pub version: u64,
@@ -96,6 +99,23 @@ pub enum Break {
     /// The first line is not a header.
     #[error("the journal does not begin with a header: its beginning was altered")]
     NoHeader,
+    /// The file ends inside a line, and is not the one that is written to.
+    #[error("it has no end, and the segment was sealed: its end was cut off")]
+    Unfinished,
+    /// A sealed file ends before or behind the one after it begins.
+    #[error("the segment ends with record {last}, but the next one does not go on from there: its end was altered")]
+    NotContinued {
+        /// The last record in the file.
+        last: u64,
+    },
+    /// Records are gone of which no record says that they were pruned or quarantined.
+    #[error("records {first} to {last} are not there, and the journal does not say that they were pruned or quarantined")]
+    Gap {
+        /// The first that is gone.
+        first: u64,
+        /// The last that is gone.
+        last: u64,
+    },
     /// The header names another version.
     #[error("the journal has version {found} and this engine reads version {VERSION}: use the engine that wrote it")]
     Version {
@@ -141,6 +161,19 @@ impl Chain {
     /// The chain before its first line.
     pub const START: Self = Self { next: 0, prev: Digest::NONE };
 
+    /// The chain behind a line that is known.
+    pub const fn after(last: Head) -> Self {
+        Self { next: last.seq + 1, prev: last.hash }
+    }
+
+    /// The chain that a line itself says it continues; nothing of it is checked.
+    pub(super) fn before(line: &[u8]) -> Option<Self> {
+        let (next, rest) = first_number(line)?;
+        let (_, rest) = rest.strip_prefix(AT).and_then(number)?;
+        let prev = rest.strip_prefix(PREV)?.get(..64).and_then(Digest::from_hex)?;
+        Some(Self { next, prev })
+    }
+
     /// The number of the next line, which is also the number of lines.
     pub const fn next(&self) -> u64 {
         self.next
@@ -149,6 +182,11 @@ impl Chain {
     /// The hash of the last line.
     pub const fn head(&self) -> Digest {
         self.prev
+    }
+
+    /// The last line; none before the first.
+    pub fn last(&self) -> Option<Head> {
+        self.next.checked_sub(1).map(|seq| Head { seq, hash: self.prev })
     }
 
     /// Adds the line of a record to a buffer. After an error the buffer and the chain are as before.
@@ -191,7 +229,7 @@ impl Chain {
         if hash != named {
             return Err(Break::Altered);
         }
-        let (seq, rest) = body.strip_prefix(SEQ).and_then(number).ok_or(Break::Malformed)?;
+        let (seq, rest) = first_number(body).ok_or(Break::Malformed)?;
         let (at, rest) = rest.strip_prefix(AT).and_then(number).ok_or(Break::Malformed)?;
         let (prev, rest) = rest.strip_prefix(PREV).and_then(|rest| rest.split_at_checked(64)).ok_or(Break::Malformed)?;
         let prev = Digest::from_hex(prev).ok_or(Break::Malformed)?;
@@ -209,6 +247,21 @@ impl Chain {
     }
 }
 
+impl<'a> Frame<'a> {
+    /// What can be read of a line whose chain is broken, and whether at least its own hash is right. Nothing of it is proved.
+    pub(super) fn salvage(line: &'a [u8]) -> Option<(Self, bool)> {
+        let mut chain = Chain::before(line)?;
+        if let Ok(frame) = chain.check(line) {
+            return Some((frame, true));
+        }
+        let (seq, rest) = first_number(line)?;
+        let (at, rest) = rest.strip_prefix(AT).and_then(number)?;
+        let rest = rest.strip_prefix(PREV)?.get(64..)?.strip_prefix(REC)?;
+        let rec = rest.get(..rest.len().checked_sub(TAIL)?)?;
+        Some((Self { seq, at: Timestamp(at), hash: Digest::NONE, rec }, false))
+    }
+}
+
 impl Header {
     /// Reads the record of line 0.
     pub(super) fn read(frame: &Frame<'_>) -> Result<Self, Break> {
@@ -223,6 +276,11 @@ impl Header {
         }
         serde_json::from_slice(frame.rec).map_err(|_| Break::NoHeader)
     }
+}
+
+/// The number that a line begins with, and what follows it.
+pub(super) fn first_number(line: &[u8]) -> Option<(u64, &[u8])> {
+    line.strip_prefix(SEQ).and_then(number)
 }
 
 /// A decimal number at the beginning, and what follows it.

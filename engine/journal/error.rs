@@ -7,15 +7,27 @@ use std::sync::Arc;
 use super::chain::{Break, EncodeError};
 use super::lock::LockError;
 use super::scan::ScanError;
+use super::segment;
 
 /// A place where the chain is broken. The records before it are good; what follows it proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the journal is broken: {what}")]
+#[error("line {line} of the journal{} is broken: {what}", Where(*segment))]
 pub struct Broken {
-    /// The line, from 1; its record has the number `line - 1`.
+    /// The first record of the sealed segment in which it is; none for the file that is written to.
+    pub segment: Option<u64>,
+    /// The line in that file, from 1.
     pub line: u64,
     /// What is wrong there.
     pub what: Break,
+}
+
+/// In which segment, for a sentence.
+struct Where(Option<u64>);
+
+impl std::fmt::Display for Where {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |first| write!(f, "'s segment `{}`", segment::name(first)))
+    }
 }
 
 /// A journal that cannot be read.
@@ -39,6 +51,12 @@ pub enum ReadError {
         line: u64,
         /// What is not understood.
         source: serde_json::Error,
+    },
+    /// The beginning was pruned, and nothing that stands for it is intact.
+    #[error("failed to read the journal: the records before {first} were pruned, and no snapshot stands for them")]
+    Pruned {
+        /// The first record that is there.
+        first: u64,
     },
 }
 
@@ -120,6 +138,12 @@ pub enum Act {
     Write,
     /// Bringing it to disk.
     Sync,
+    /// Sealing a segment and beginning the next.
+    Seal,
+    /// Writing a snapshot of the state.
+    Snapshot,
+    /// Removing what retention no longer keeps.
+    Prune,
 }
 
 impl Dead {
@@ -149,6 +173,9 @@ impl std::fmt::Display for Act {
             Self::Truncate => "drop the torn end of",
             Self::Write => "write",
             Self::Sync => "sync",
+            Self::Seal => "seal a segment of",
+            Self::Snapshot => "write a snapshot of",
+            Self::Prune => "prune",
         })
     }
 }

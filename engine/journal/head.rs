@@ -38,7 +38,7 @@ impl Head {
         if text.is_empty() {
             return Ok(None);
         }
-        Self::parse(&text).map(Some).ok_or_else(|| Broken { line: 1, what: Break::HeadAltered }.into())
+        Self::parse(&text).map(Some).ok_or_else(|| Broken { segment: None, line: 1, what: Break::HeadAltered }.into())
     }
 
     /// The file's text: one JSON object, its number padded with spaces.

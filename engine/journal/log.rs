@@ -4,24 +4,28 @@
 //! |---|---|
 //! | [`Log::append`] | *recorded*: survives the death of the engine (one write, no disk) |
 //! | [`Log::sync`] | *durable*: survives the death of the machine (one fdatasync for all that was appended) |
+//! | [`Log::seal`] | all of that is durable, in a file that never changes again; a new one goes on |
 //! | a failed one of these | the log is dead: every later call gives the same cause, nothing is tried again |
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::chain::{Chain, Frame, Header, VERSION};
-use super::error::{Act, Dead, OpenError, ReadError, WriteError};
+use super::chain::{Break, Chain, Header, VERSION};
+use super::disk::Disk;
+use super::error::{Act, Broken, Dead, OpenError, ReadError, WriteError};
 use super::head::Head;
 use super::lock::Lock;
-use super::read::{BUFFER, Entry, FILE, Reader};
-use super::scan::{Scan, Step, Torn};
+use super::read::{Entry, Reader};
+use super::scan::{Step, Torn};
+use super::segment::{self, ACTIVE, Bounds, FOLDER, NEXT, sealed_path};
+use super::walk::{From, Walk};
 use crate::base::time::Timestamp;
 
 /// Up to here the buffer of a batch is kept for the next one, in bytes.
@@ -41,7 +45,7 @@ pub struct Opening<'a> {
 /// What was found at opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// How many records were there.
+    /// How many records were read.
     pub records: u64,
     /// The unfinished line that was dropped: a write that an engine did not live to finish. Worth saying, and worth a record.
     pub torn: Option<Torn>,
@@ -50,17 +54,23 @@ pub struct Opened {
 /// A journal that this process alone writes.
 #[derive(Debug)]
 pub struct Log<R> {
+    dir: PathBuf,
+    workspace: String,
+    /// The active segment, and the number of its first line.
     file: Arc<File>,
+    first: u64,
     head: File,
-    /// The end of the last whole line, in bytes.
+    /// The end of the last whole line in it, in bytes.
     end: u64,
     chain: Chain,
     /// The number of lines that are known to be on disk.
     durable: u64,
     lines: Vec<u8>,
+    bounds: Bounds,
+    disk: Disk,
     dead: Option<Dead>,
     /// Released last, when the files are closed.
-    _lock: Lock,
+    lock: Lock,
     records: PhantomData<fn(R)>,
 }
 
@@ -68,43 +78,55 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
     /// Takes the lock, checks the whole journal of a workspace's folder, giving each record to `replay` in its order, and drops a torn tail.
     ///
     /// Files that are not there are made, with mode 0600. A chain that is broken, cut or of another workspace is an error, and nothing is changed.
-    pub fn open(dir: &Path, opening: &Opening<'_>, mut replay: impl FnMut(Entry<R>)) -> Result<(Self, Opened), OpenError> {
+    pub fn open(dir: &Path, opening: &Opening<'_>, replay: impl FnMut(Entry<R>)) -> Result<(Self, Opened), OpenError> {
         let lock = Lock::take(dir, opening.doing)?;
-        let known = Head::read(dir)?;
-        let path = dir.join(FILE);
-        #[expect(clippy::disallowed_methods, reason = "the journal is what grants permits: it cannot need one")]
-        let mut options = std::fs::OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(Dead::new(Act::Create))?;
+        Self::open_locked(lock, dir, opening, From::Start, replay)
+    }
 
-        let mut scan = Scan::new(BufReader::with_capacity(BUFFER, &file), known);
-        let torn = loop {
-            match scan.step().map_err(ReadError::scan(&path))? {
-                Step::Frame(Frame { seq: 0, .. }) => {}
-                Step::Frame(frame) => replay(Entry::decode(&frame)?),
-                Step::End => break None,
-                Step::Torn(torn) => break Some(torn),
-            }
-        };
-        if let Some(Header { workspace, .. }) = scan.header().filter(|header| header.workspace != opening.workspace) {
-            return Err(OpenError::Workspace { found: workspace.clone(), wanted: opening.workspace.to_owned() });
+    /// The same with a lock that is held, from a place on.
+    pub(super) fn open_locked(
+        lock: Lock,
+        dir: &Path,
+        opening: &Opening<'_>,
+        from: From,
+        replay: impl FnMut(Entry<R>),
+    ) -> Result<(Self, Opened), OpenError> {
+        let known = Head::read(dir)?;
+        let path = dir.join(ACTIVE);
+        let is_new = !path.exists() && segment::sealed(dir).map_err(ReadError::io(dir))?.is_empty();
+        if let Some(Head { seq: known, .. }) = known.filter(|_| is_new) {
+            return Err(ReadError::from(Broken { segment: None, line: 1, what: Break::Cut { known } }).into());
         }
-        let (chain, end) = (scan.chain(), scan.offset());
+        let found = if is_new { Replayed::NOTHING } else { walk(dir, opening, from, replay)? };
+        let Replayed { chain, first, end, torn, records } = found;
+        let file = create(&path).map_err(Dead::new(Act::Create))?;
         let head = Head::file(dir).map_err(Dead::new(Act::Create))?;
-        let records = chain.next().saturating_sub(1);
-        let durable = known.map_or(0, |known| known.seq + 1);
-        let file = Arc::new(file);
-        let mut log = Self { file, head, end, chain, durable, lines: Vec::new(), dead: None, _lock: lock, records: PhantomData };
+        let mut log = Self {
+            dir: dir.to_owned(),
+            workspace: opening.workspace.to_owned(),
+            file: Arc::new(file),
+            first,
+            head,
+            end,
+            chain,
+            durable: known.map_or(0, |known| known.seq + 1),
+            lines: Vec::new(),
+            bounds: Bounds::default(),
+            disk: Disk::REAL,
+            dead: None,
+            lock,
+            records: PhantomData,
+        };
         if torn.is_some() {
             log.file.set_len(end).map_err(Dead::new(Act::Truncate))?;
         }
-        if chain == Chain::START {
-            let header = Header { version: VERSION, workspace: opening.workspace.to_owned() };
-            log.chain.push(opening.now, &header, &mut log.lines).map_err(WriteError::from)?;
+        let headless = end == 0;
+        if headless {
+            log.lines = log.next_header(opening.now)?;
             log.write()?;
         }
-        if known.is_none() {
-            log.establish(dir).map_err(Dead::new(Act::Create))?;
+        if known.is_none() || headless {
+            log.establish().map_err(Dead::new(Act::Create))?;
         }
         Ok((log, Opened { records, torn }))
     }
@@ -115,13 +137,72 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
     }
 
     /// Brings new files themselves to disk, so that later syncs need only care for their content.
-    fn establish(&mut self, dir: &Path) -> std::io::Result<()> {
-        self.file.sync_all()?;
+    fn establish(&mut self) -> io::Result<()> {
+        self.disk.sync_all(&self.file)?;
         self.last().write(&self.head)?;
-        self.head.sync_all()?;
-        File::open(dir)?.sync_all()?;
+        self.disk.sync_all(&self.head)?;
+        self.disk.sync_folder(&self.dir)?;
         self.durable = self.chain.next();
         Ok(())
+    }
+
+    /// The line that a segment begins with.
+    fn next_header(&mut self, now: Timestamp) -> Result<Vec<u8>, WriteError> {
+        let mut lines = Vec::new();
+        self.chain.push(now, &Header { version: VERSION, workspace: self.workspace.clone() }, &mut lines)?;
+        Ok(lines)
+    }
+
+    /// Seals segments at other bounds.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// Whether the active segment is so large that it is to be sealed.
+    pub fn is_full(&self) -> bool {
+        let lines = self.chain.next() - self.first;
+        lines > 1 && (self.end > self.bounds.bytes || lines > self.bounds.lines)
+    }
+
+    /// Brings everything to disk, sets the active segment aside for ever, and goes on in a new one. Gives the last record in the old one.
+    ///
+    /// Killed at any moment, it leaves a journal that opens: the new segment, header and all, takes the old one's name only when it is on disk,
+    /// and where there is none yet the next opening makes it.
+    pub fn seal(&mut self, now: Timestamp) -> Result<Head, WriteError> {
+        self.sync()?;
+        let last = self.last();
+        let before = self.chain;
+        let header = match self.next_header(now) {
+            Ok(header) => header,
+            Err(error) => {
+                self.chain = before;
+                return Err(error);
+            }
+        };
+        match self.replace(&header) {
+            Ok(file) => {
+                (self.file, self.first, self.end) = (Arc::new(file), before.next(), header.len() as u64);
+                self.durable = self.chain.next();
+                Ok(last)
+            }
+            Err(error) => Err(self.die(Dead::new(Act::Seal)(error)).into()),
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the journal's own files: what grants permits cannot need one")]
+    fn replace(&self, header: &[u8]) -> io::Result<File> {
+        let (active, next, folder) = (self.dir.join(ACTIVE), self.dir.join(NEXT), self.dir.join(FOLDER));
+        make_folder(&folder)?;
+        let file = create(&next)?;
+        file.set_len(0)?;
+        file.write_all_at(header, 0)?;
+        self.disk.sync_all(&file)?;
+        std::fs::rename(&active, sealed_path(&self.dir, self.first))?;
+        std::fs::rename(&next, &active)?;
+        self.disk.sync_folder(&folder)?;
+        self.disk.sync_folder(&self.dir)?;
+        self.last().write(&self.head)?;
+        Ok(file)
     }
 
     /// Appends records in one write, all with the same time: they are then *recorded*. Gives the number of the last one.
@@ -165,7 +246,7 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
     /// Appending may go on meanwhile. None where all is durable.
     pub fn flush(&self) -> Result<Option<Flush>, Dead> {
         self.alive()?;
-        Ok((self.durable < self.chain.next()).then(|| Flush { file: Arc::clone(&self.file), upto: self.last() }))
+        Ok((self.durable < self.chain.next()).then(|| Flush { file: Arc::clone(&self.file), disk: self.disk, upto: self.last() }))
     }
 
     /// The second half of [`Self::sync`]: what the flush covered is durable, or the log is dead.
@@ -194,9 +275,87 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
         self.dead.clone().map_or(Ok(()), Err)
     }
 
-    fn die(&mut self, dead: Dead) -> Dead {
+    pub(super) fn die(&mut self, dead: Dead) -> Dead {
         self.dead.get_or_insert(dead).clone()
     }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// Ends the log, and keeps the lock.
+    pub(super) fn into_lock(self) -> Lock {
+        self.lock
+    }
+
+    /// Brings the names in one of the folders to disk.
+    pub(super) fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        self.disk.sync_folder(&self.dir.join(folder))
+    }
+
+    pub(super) fn disk(&self) -> Disk {
+        self.disk
+    }
+}
+
+/// What a walk over a journal found.
+struct Replayed {
+    chain: Chain,
+    /// The first line of the active segment, and the end of its last whole one in bytes.
+    first: u64,
+    end: u64,
+    torn: Option<Torn>,
+    records: u64,
+}
+
+impl Replayed {
+    const NOTHING: Self = Self { chain: Chain::START, first: 0, end: 0, torn: None, records: 0 };
+}
+
+/// Walks to the end of a journal.
+fn walk<R: DeserializeOwned>(
+    dir: &Path,
+    opening: &Opening<'_>,
+    from: From,
+    mut replay: impl FnMut(Entry<R>),
+) -> Result<Replayed, OpenError> {
+    let mut walk = Walk::open(dir, from)?;
+    let mut records = 0;
+    let torn = loop {
+        match walk.step()? {
+            Step::Header => {
+                let Header { workspace, .. } = walk.header().cloned().unwrap_or_default();
+                if workspace != opening.workspace {
+                    return Err(OpenError::Workspace { found: workspace, wanted: opening.workspace.to_owned() });
+                }
+            }
+            Step::Record => {
+                replay(Entry::decode(&walk.frame())?);
+                records += 1;
+            }
+            Step::End => break None,
+            Step::Torn(torn) => break Some(torn),
+        }
+    };
+    let chain = walk.chain();
+    // An engine died between the two renames of a seal: the active segment is to be made.
+    let (first, end) = if walk.is_sealed() { (chain.next(), 0) } else { (walk.first(), walk.offset()) };
+    Ok(Replayed { chain, first, end, torn, records })
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    #[expect(clippy::disallowed_methods, reason = "the journal is what grants permits: it cannot need one")]
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Makes a folder that only its owner may enter, where it is not there.
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A sync to be made on another thread.
@@ -204,6 +363,7 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
 #[must_use = "nothing is durable before the flush ran and the log was told"]
 pub struct Flush {
     file: Arc<File>,
+    disk: Disk,
     upto: Head,
 }
 
@@ -223,7 +383,7 @@ impl Flush {
 
     /// Waits for the disk.
     pub fn run(self) -> Flushed {
-        let result = self.file.sync_data().map_err(Dead::new(Act::Sync));
+        let result = self.disk.sync_data(&self.file).map_err(Dead::new(Act::Sync));
         Flushed { upto: self.upto, result }
     }
 }

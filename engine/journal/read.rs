@@ -1,22 +1,19 @@
 //! Reading without the lock: what status, logs and audit do while an engine writes.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
 use super::chain::{Frame, Header};
 use super::error::ReadError;
-use super::head::Head;
-use super::scan::{Scan, Step, Torn};
+use super::scan::{Step, Torn};
+use super::segment;
+use super::walk::{From, Walk};
 use crate::base::time::Timestamp;
 
-/// The name of the journal in a workspace's folder.
-pub const FILE: &str = "journal.jsonl";
-
-pub(super) const BUFFER: usize = 256 << 10;
+/// The name of the file that a journal's newest records are in, in a workspace's folder.
+pub const FILE: &str = segment::ACTIVE;
 
 /// One record with its place in the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,32 +33,32 @@ impl<R: DeserializeOwned> Entry<R> {
     }
 }
 
-/// The records of a journal in their order, each checked against the chain.
+/// The records of a journal in their order, each checked against the chain, from one segment to the next.
 ///
 /// It ends at the end of what is there, also inside a line that is being written just now; asked again, it goes on with what came since.
 /// After an error it gives nothing more.
 #[derive(Debug)]
 pub struct Reader<R> {
-    scan: Scan<BufReader<File>>,
-    path: PathBuf,
+    walk: Walk,
     torn: Option<Torn>,
     failed: bool,
     records: PhantomData<fn() -> R>,
 }
 
 impl<R: DeserializeOwned> Reader<R> {
-    /// Opens the journal of a workspace's folder.
+    /// Opens the journal of a workspace's folder, from its first record on.
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
-        let path = dir.join(FILE);
-        let known = Head::read(dir)?;
-        let file = File::open(&path).map_err(ReadError::io(&path))?;
-        let scan = Scan::new(BufReader::with_capacity(BUFFER, file), known);
-        Ok(Self { scan, path, torn: None, failed: false, records: PhantomData })
+        Self::from(dir, From::Start)
+    }
+
+    /// Opens it elsewhere.
+    pub fn from(dir: &Path, from: From) -> Result<Self, ReadError> {
+        Ok(Self { walk: Walk::open(dir, from)?, torn: None, failed: false, records: PhantomData })
     }
 
     /// The header, once the first record was asked for.
     pub fn header(&self) -> Option<&Header> {
-        self.scan.header()
+        self.walk.header()
     }
 
     /// The unfinished line at which the reader stopped last.
@@ -79,15 +76,15 @@ impl<R: DeserializeOwned> Iterator for Reader<R> {
         }
         self.torn = None;
         let entry = loop {
-            match self.scan.step() {
-                Ok(Step::Frame(Frame { seq: 0, .. })) => {}
-                Ok(Step::Frame(frame)) => break Entry::decode(&frame),
+            match self.walk.step() {
+                Ok(Step::Header) => {}
+                Ok(Step::Record) => break Entry::decode(&self.walk.frame()),
                 Ok(Step::End) => return None,
                 Ok(Step::Torn(torn)) => {
                     self.torn = Some(torn);
                     return None;
                 }
-                Err(error) => break Err(ReadError::scan(&self.path)(error)),
+                Err(error) => break Err(error),
             }
         };
         self.failed = entry.is_err();

@@ -47,6 +47,14 @@ impl Kernel {
         turn.finish()
     }
 
+    /// Takes a record that the keeping of the journal made, and no decision.
+    ///
+    /// # Errors
+    /// Where it does not fit the state.
+    pub fn note(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
+        self.state.apply(at, record)
+    }
+
     /// When something becomes due if nothing else happens.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.live.deadlines.first().map(|(at, _)| *at)

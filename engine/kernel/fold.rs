@@ -31,7 +31,15 @@ impl State {
     /// Where it names something that no earlier record made, or asks a machine for what its table does not have.
     pub fn apply(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
         match record {
-            Record::EngineStarted { .. } | Record::Adopted { .. } => Ok(()),
+            Record::EngineStarted { .. } | Record::Adopted { .. } | Record::Pruned { .. } | Record::Quarantined { .. } => Ok(()),
+            Record::Forgotten { runs } => {
+                for (goal, count) in runs {
+                    if let Some(goal) = self.goals.get_mut(goal) {
+                        goal.past.drain(..goal.past.len().min(usize::try_from(*count).unwrap_or(usize::MAX)));
+                    }
+                }
+                Ok(())
+            }
             Record::RunStarted { run, plan, options } => {
                 let goal = self.goals.entry(plan.goal.clone()).or_default();
                 goal.runs += 1;
@@ -315,12 +323,9 @@ fn ends(effect: &Effect, resource: &Resource) -> bool {
 
 /// A run before its first attempt.
 fn open_run(id: super::action::RunId, plan: Arc<Plan>, options: super::record::RunOptions, at: Timestamp) -> Run {
-    let mut dependents = vec![Vec::new(); plan.phases.len()];
+    let dependents = dependents(&plan);
     let mut phases = Vec::with_capacity(plan.phases.len());
-    for (ix, planned) in plan.indexed() {
-        for edge in &planned.needs {
-            dependents[edge.phase.at()].push(Edge { phase: ix, unlock: edge.unlock });
-        }
+    for planned in &plan.phases {
         let unmet = u32::try_from(planned.needs.len()).unwrap_or(u32::MAX);
         let checks = planned.checks();
         phases.push(PhaseRun {
@@ -334,6 +339,17 @@ fn open_run(id: super::action::RunId, plan: Arc<Plan>, options: super::record::R
     let open = phases.len();
     let dependents = Arc::new(dependents);
     Run { id, plan, dependents, options, started: at, phases, open, prepared: false, stopping: None, ended: None }
+}
+
+/// For each phase, the phases that need it.
+pub(super) fn dependents(plan: &Plan) -> Vec<Vec<Edge>> {
+    let mut dependents = vec![Vec::new(); plan.phases.len()];
+    for (ix, planned) in plan.indexed() {
+        for edge in &planned.needs {
+            dependents[edge.phase.at()].push(Edge { phase: ix, unlock: edge.unlock });
+        }
+    }
+    dependents
 }
 
 /// Counts an ended phase's dependents down; one whose last need is met is ready.

@@ -255,6 +255,33 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         liars: Vec<Lie>,
     },
+    /// The oldest runs of some goals are no longer kept in their history: the journal's own keeping.
+    Forgotten {
+        /// How many of the oldest that are over, for each goal.
+        runs: IndexMap<Name, u32>,
+    },
+    /// Whole segments of the journal are no longer kept: the journal's own keeping.
+    Pruned {
+        /// The first line that goes.
+        first: u64,
+        /// The last line that goes.
+        last: u64,
+        /// The hash of that line.
+        hash: String,
+    },
+    /// Lines of the journal were damaged, and a person has set them aside.
+    Quarantined {
+        /// The first line that is set aside.
+        first: u64,
+        /// The last line.
+        last: u64,
+        /// The hash of that line, as what came behind it has it; empty where nothing did.
+        hash: String,
+        /// What was wrong.
+        why: String,
+        /// The folder where it is kept, from the workspace's.
+        kept: String,
+    },
 }
 
 /// How surely a record must be kept before what it permits may happen.
@@ -274,6 +301,9 @@ impl Record {
             | Self::Replied { .. }
             | Self::RunEnded { .. }
             | Self::DownEnded { .. }
+            | Self::Forgotten { .. }
+            | Self::Pruned { .. }
+            | Self::Quarantined { .. }
             | Self::Requested { effect: Effect::Prepare { .. } | Effect::Forget, .. } => Strength::Durable,
             _ => Strength::Recorded,
         }
@@ -304,6 +334,9 @@ impl Record {
             Self::RunEnded { .. } => "run_ended",
             Self::DownStarted { .. } => "down_started",
             Self::DownEnded { .. } => "down_ended",
+            Self::Forgotten { .. } => "forgotten",
+            Self::Pruned { .. } => "pruned",
+            Self::Quarantined { .. } => "quarantined",
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::action::{Brief, Effect, EffectId, Exit, ProcessMark, RunId};
 use super::answer::Answer;
@@ -19,7 +20,9 @@ use crate::base::time::Timestamp;
 use crate::plan::sealed::{Edge, PhaseIx, Plan};
 
 /// Everything that the journal knows.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// It is written down in snapshots, which are read for ever: a new field of anything in here takes a `#[serde(default)]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// The goals, in the order in which they were first run.
     pub goals: IndexMap<Name, Goal>,
@@ -30,7 +33,7 @@ pub struct State {
 }
 
 /// An effect that was asked for and has not ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {
     /// Who answers for it.
     pub owner: Owner,
@@ -48,7 +51,7 @@ impl Open {
 }
 
 /// A goal: its runs, what it made, and what it has proved.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Goal {
     /// How many runs it has had.
     pub runs: u32,
@@ -71,7 +74,7 @@ pub struct Goal {
 }
 
 /// A run that is over, in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastRun {
     /// The run.
     pub id: RunId,
@@ -84,7 +87,7 @@ pub struct PastRun {
 }
 
 /// That a phase was verified, and what it amounted to then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proved {
     /// The run that proved it.
     pub run: RunId,
@@ -97,13 +100,14 @@ pub struct Proved {
 }
 
 /// A run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
     /// Its plan.
     pub plan: Arc<Plan>,
     /// For each phase, the phases that need it, and how it must have ended for each.
+    #[serde(skip)]
     pub dependents: Arc<Vec<Vec<Edge>>>,
     /// How it was asked for.
     pub options: RunOptions,
@@ -114,6 +118,7 @@ pub struct Run {
     /// How many phases have not ended.
     pub open: usize,
     /// True once its environment, secrets and limits are there.
+    #[serde(default)]
     pub prepared: bool,
     /// Why it stops before its plan is done, and in words.
     pub stopping: Option<(StopReason, String)>,
@@ -122,7 +127,7 @@ pub struct Run {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunEnd {
     /// When.
     pub at: Timestamp,
@@ -135,7 +140,8 @@ pub struct RunEnd {
 }
 
 /// A phase in a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PhaseRun {
     /// Where it stands.
     pub state: PhaseState,
@@ -144,51 +150,69 @@ pub struct PhaseRun {
     /// The latest attempt, from 1; 0 before the first.
     pub attempt: u32,
     /// When its first attempt began.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
     /// When its latest attempt began.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_started: Option<Timestamp>,
     /// True where an engine died during the latest attempt and nobody knows how far it came.
     pub interrupted: bool,
     /// What the latest attempt has written.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub written: IndexMap<Name, String>,
     /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
     /// What it amounts to.
     pub brief: Brief,
     /// What its checks said before the work, and then after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Option<Answer>>,
     /// What its checks said after the work of the latest attempt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Option<Answer>>,
     /// What it put out.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<Name, String>,
     /// How its command ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
     /// How many processes its command left behind.
     pub leftovers: u32,
     /// What was kept of its latest attempt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<super::action::Artifact>,
     /// What a person is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
     /// When a person was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,
     /// What a person said.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
     /// How the latest attempt will have ended, once what it must not leave is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub closing: Option<Ending>,
     /// The attempts that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
     /// When the next attempt may start.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
     /// Why it may be believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
     /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
     /// In words.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
 
 /// A person's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// Yes or no.
     pub yes: bool,
@@ -201,7 +225,7 @@ pub struct Reply {
 }
 
 /// An attempt that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The attempt.
     pub attempt: u32,
@@ -233,6 +257,14 @@ impl State {
     /// A resource, by its place.
     pub fn resource(&self, owner: &Owner) -> Option<&Resource> {
         self.goals.get(&owner.goal)?.resources.get(owner)
+    }
+
+    /// The state as it was before it was written down: what follows from the rest is not.
+    pub fn restored(mut self) -> Self {
+        for run in self.goals.values_mut().flat_map(|goal| goal.run.iter_mut().chain(&mut goal.older)) {
+            run.dependents = Arc::new(super::fold::dependents(&run.plan));
+        }
+        self
     }
 
     /// The resources that may still be there, over all goals.

@@ -1,6 +1,7 @@
 //! A resource as the journal knows it: what was made, by which attempt, and how it is ended.
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::action::{Exit, ProcessMark, RunId, StopPolicy};
 use super::resource::ResourceState;
@@ -12,7 +13,8 @@ use crate::manifest::resource::{Resource as Declared, Scope};
 use crate::plan::sealed::{PhaseIx, Plan};
 
 /// The kinds of resource that this build can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A directory.
     Directory,
@@ -52,7 +54,7 @@ impl Kind {
 }
 
 /// A resource that was made or started.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
     /// Its place.
     pub owner: Owner,
@@ -80,6 +82,7 @@ pub struct Resource {
     /// How its main process ended.
     pub exit: Option<Exit>,
     /// True once sculpt has begun to end it: that it is gone then breaks no promise.
+    #[serde(default)]
     pub ended_by_us: bool,
     /// Its place in the order of teardown: wave and step; higher ends first.
     pub rank: (u32, u32),

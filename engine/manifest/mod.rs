@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod check;
+pub mod config;
 pub mod daemon;
 pub mod goal;
 pub mod load;

@@ -88,7 +88,7 @@ pub fn judge(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -
     }
     let Some(run) = &goal.run else { return (GoalOutcome::Down, "it has never run".to_owned()) };
     let Some(end) = &run.ended else { return judge_open(run, outside) };
-    if let Some(down) = replay.down.get(name) {
+    if let Some(down) = replay.beside.down.get(name) {
         let why = match down.survivors {
             0 => "it was taken down".to_owned(),
             n => format!("it was taken down, but {n} processes would not end"),

@@ -39,6 +39,9 @@ impl Session {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::file("start", "the engine's threads"))?;
         let engine = runtime.block_on(Engine::open(workspace, doing))?;
+        for ignored in engine.ignored() {
+            eprintln!("warning: {ignored}");
+        }
         Ok(Self { runtime, engine, workspace: workspace.clone() })
     }
 

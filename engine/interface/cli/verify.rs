@@ -26,7 +26,7 @@ impl Verify {
         let replay = Replay::of(&workspace.folder())?;
         let goals: Vec<Name> = match &self.goal {
             Some(given) => vec![goal(&replay.state, named(context, given)?.as_str())?.0.clone()],
-            None => replay.state.goals.keys().filter(|name| !replay.down.contains_key(*name)).cloned().collect(),
+            None => replay.state.goals.keys().filter(|name| !replay.beside.down.contains_key(*name)).cloned().collect(),
         };
         if goals.is_empty() {
             if !context.json {
