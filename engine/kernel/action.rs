@@ -124,6 +124,9 @@ pub struct ProcessMark {
     pub start: u64,
     /// The boot it belongs to.
     pub boot: String,
+    /// The number that no other process of this boot has, where the kernel gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<u64>,
     /// The name of the scope that holds it and everything that it starts.
     pub scope: String,
 }

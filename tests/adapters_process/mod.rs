@@ -6,6 +6,7 @@ mod host;
 mod leaks;
 mod limiting;
 mod ordinary_user;
+mod reuse;
 mod starting;
 mod supervisors;
 mod witnessing;

@@ -52,7 +52,7 @@ fn end_all(leases: &Leases, job: &EndJob) -> Result<Seen, WorkError> {
 
 /// The process that a mark names.
 pub(super) fn identity(mark: &ProcessMark) -> ProcessId {
-    ProcessId { pid: mark.pid, start: mark.start, boot: mark.boot.clone() }
+    ProcessId { pid: mark.pid, start: mark.start, boot: mark.boot.clone(), unique: mark.unique }
 }
 
 fn policy(stop: StopPolicy) -> Result<ScopeStop, WorkError> {

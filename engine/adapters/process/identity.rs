@@ -4,12 +4,16 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
+use rustix::fs::{fstat, fstatfs};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use super::table::Stat;
 
-/// One process of one boot. Two different processes never have equal identities.
+/// One process of one boot.
+///
+/// A number is used again once its process is gone. With a busy host or a small `pid_max` that can be within one tick of the clock that
+/// starts are counted in (10 ms), and then only the number that the kernel gives each process once a boot tells two processes apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
     /// The number, as this process's PID namespace sees it.
@@ -18,24 +22,51 @@ pub struct ProcessId {
     pub start: u64,
     /// The kernel's boot id.
     pub boot: String,
+    /// The number that no other process of this boot has: the inode of its handle. None before Linux 6.9, and of a process that was only
+    /// seen in the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<u64>,
+}
+
+/// The file system of the handles on processes, where their inodes are such numbers (`PID_FS_MAGIC` of `linux/magic.h`).
+const PID_FS: u64 = 0x5049_4446;
+
+/// The number that no other process of this boot has, by a handle on it.
+pub(super) fn unique(handle: &OwnedFd) -> Option<u64> {
+    static NUMBERED: OnceLock<bool> = OnceLock::new();
+    let numbered = || fstatfs(handle).is_ok_and(|fs| u64::try_from(fs.f_type).is_ok_and(|kind| kind == PID_FS));
+    NUMBERED.get_or_init(numbered).then(|| fstat(handle).ok().map(|stat| stat.st_ino)).flatten()
 }
 
 impl ProcessId {
     /// The identity of the process that has this number now; none where there is none.
     pub fn of(pid: u32) -> Option<Self> {
-        Stat::read(pid).map(|stat| Self { pid, start: stat.start, boot: boot_id().to_owned() })
+        let handle = open_pid(pid).ok().flatten()?;
+        // Whoever has this number now, after the handle was opened, had it then.
+        let start = Stat::read(pid)?.start;
+        Some(Self { pid, start, boot: boot_id().to_owned(), unique: unique(&handle) })
+    }
+
+    /// The identity of a process as the table shows it.
+    pub(super) fn seen(stat: &Stat) -> Self {
+        Self { pid: stat.pid, start: stat.start, boot: boot_id().to_owned(), unique: None }
     }
 
     /// Whether it still runs. A zombie does not run.
     pub fn alive(&self) -> bool {
+        self.runs() && (self.unique.is_none() || self.open().is_ok_and(|handle| handle.is_some()))
+    }
+
+    fn runs(&self) -> bool {
         self.boot == boot_id() && Stat::read(self.pid).is_some_and(|stat| stat.start == self.start && !stat.dead())
     }
 
     /// A handle that stays with this process however its number is reused; none where it has ended.
     pub fn open(&self) -> io::Result<Option<OwnedFd>> {
         let Some(handle) = open_pid(self.pid)? else { return Ok(None) };
+        let another = self.unique.is_some_and(|known| unique(&handle).is_some_and(|found| found != known));
         // The handle was opened before this look: if the number still belongs to us now, it did then.
-        Ok(self.alive().then_some(handle))
+        Ok((!another && self.runs()).then_some(handle))
     }
 
     /// Sends a signal to exactly this process; false where it has ended.
@@ -82,8 +113,10 @@ mod tests {
         let me = ProcessId::of(std::process::id()).expect("this process runs");
         assert!(me.alive());
         let earlier = ProcessId { start: me.start + 1, ..me.clone() };
-        let other_boot = ProcessId { boot: "another".into(), ..me };
-        for other in [earlier, other_boot] {
+        let other_boot = ProcessId { boot: "another".into(), ..me.clone() };
+        let within_a_tick = ProcessId { unique: me.unique.map(|unique| unique - 1), ..me.clone() };
+        let known = me.unique.is_some();
+        for other in [earlier, other_boot].into_iter().chain(known.then_some(within_a_tick)) {
             assert!(!other.alive());
             assert!(!other.signal(Signal::KILL).expect("a look"), "must not reach this very process");
         }

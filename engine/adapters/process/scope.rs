@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::cgroup::group::Group;
 use super::deadline::Deadline;
-use super::identity::{ProcessId, boot_id};
+use super::identity::ProcessId;
 use super::supervised::Supervised;
 use super::table::{self, Stat};
 
@@ -143,6 +143,6 @@ impl Scope {
 }
 
 fn process(stat: Stat) -> Process {
-    let id = ProcessId { pid: stat.pid, start: stat.start, boot: boot_id().to_owned() };
+    let id = ProcessId::seen(&stat);
     Process { id, command: table::command_line(stat.pid) }
 }

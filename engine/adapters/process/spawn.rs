@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::clone::{self, Cloned, Image, Step};
-use super::identity::{ProcessId, boot_id};
+use super::identity::{ProcessId, boot_id, unique};
 use super::launch::{Launch, SpawnError};
 use super::output;
 use super::running::Running;
@@ -24,7 +24,7 @@ pub(super) fn spawn(launch: &Launch, user: Option<Identity>, joins: Vec<Arc<File
     let cloned = start(launch, user, joins)?;
     // It is our child and not yet waited for: its number cannot have passed to another.
     let start = Stat::read(cloned.pid).map(|stat| stat.start).unwrap_or_default();
-    let id = ProcessId { pid: cloned.pid, start, boot: boot_id().to_owned() };
+    let id = ProcessId { pid: cloned.pid, start, boot: boot_id().to_owned(), unique: unique(&cloned.handle) };
     Running::own(id, cloned.handle).map_err(|error| SpawnError::other("wait for a started process", &error))
 }
 

@@ -164,7 +164,8 @@ impl Supervised {
             _ => Stat::read(inner),
         };
         // A trivial command is gone before it can be looked at; then nobody is alive under this identity, which is right.
-        stat.map_or_else(|| ProcessId { pid: 0, start: 0, boot: boot_id().to_owned() }, |stat| identity(&stat))
+        let seen = stat.and_then(|stat| ProcessId::of(stat.pid).filter(|id| id.start == stat.start));
+        seen.unwrap_or_else(|| ProcessId { pid: 0, start: 0, boot: boot_id().to_owned(), unique: None })
     }
 
     fn roots(&self) -> Vec<u32> {
@@ -261,7 +262,7 @@ impl Supervised {
 }
 
 fn identity(stat: &Stat) -> ProcessId {
-    ProcessId { pid: stat.pid, start: stat.start, boot: boot_id().to_owned() }
+    ProcessId::seen(stat)
 }
 
 /// Reads a line without taking a byte of the next one.

@@ -66,7 +66,7 @@ pub fn now() -> Timestamp {
 
 /// Whether this very process still runs.
 pub fn alive(process: &ProcessMark) -> bool {
-    ProcessId { pid: process.pid, start: process.start, boot: process.boot.clone() }.alive()
+    ProcessId { pid: process.pid, start: process.start, boot: process.boot.clone(), unique: process.unique }.alive()
 }
 
 /// What hides the secrets of a workspace. Where they cannot be read nothing may be shown.
