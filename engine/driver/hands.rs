@@ -51,6 +51,10 @@ impl Engine {
             Effect::Make { run, phase, resource, .. } => self.texts(run, *phase)?.make_job(resource),
             Effect::End { stop } => Ok(super::job::ending(self.kernel.state(), &owner, *stop)),
             Effect::Sweep { scope } => Ok(Job::Sweep(scope.clone())),
+            Effect::Limit { run } => {
+                let limits = self.kernel.state().run(run).map(|run| run.plan.limits.clone()).ok_or_else(|| gone(&owner))?;
+                Ok(Job::Limit(owner.goal, limits))
+            }
             Effect::Remove => {
                 let made = self.kernel.state().resource(&owner).cloned().ok_or_else(|| gone(&owner))?;
                 self.texts(&made.run, made.phase)?.remove_job(&made)

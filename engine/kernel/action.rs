@@ -109,6 +109,11 @@ pub enum Effect {
         /// The scope's name, which begins with its goal's.
         scope: String,
     },
+    /// Set the limits of the run's goal anew, for what an engine starts that goes on with it.
+    Limit {
+        /// The run.
+        run: RunId,
+    },
     /// Remove a passive resource that sculpt made.
     Remove,
     /// Remove the goal's generated secrets.

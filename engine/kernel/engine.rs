@@ -114,6 +114,7 @@ impl Turn<'_> {
                     Some(Waiter::Attempt(at)) => self.step_saw(&at, id, seen),
                     Some(Waiter::Teardown(teardown)) => self.teardown_saw(teardown, id, &seen),
                     Some(Waiter::Recovery { scope, tries }) => self.swept(scope, tries, &seen),
+                    Some(Waiter::Limits(run)) => self.limited(run, seen),
                     Some(Waiter::Nobody) | None => {}
                 }
             }

@@ -195,7 +195,12 @@ impl State {
                 }
                 _ => Ok(()),
             },
-            Effect::Work { .. } | Effect::Ask { .. } | Effect::Prepare { .. } | Effect::Sweep { .. } | Effect::Forget => Ok(()),
+            Effect::Work { .. }
+            | Effect::Ask { .. }
+            | Effect::Prepare { .. }
+            | Effect::Limit { .. }
+            | Effect::Sweep { .. }
+            | Effect::Forget => Ok(()),
         }
     }
 

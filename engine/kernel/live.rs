@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::action::{EffectId, QuestionId, RunId};
 use super::attempt::{Attempt, Doing};
 use super::deadline::Deadline;
+use super::fault::Fault;
 use super::input::At;
 use super::question::Question;
 use super::teardown::{Teardown, TeardownId};
@@ -27,10 +28,12 @@ pub struct Live {
     pub(super) falling: HashMap<Name, super::falling::Falling>,
     /// The goals whose checks are asked again, with how many answers are missing.
     pub(super) verifying: HashMap<Name, usize>,
-    /// How many sweeps of what an engine that died left are missing until its runs are gone on with; none where there is nothing to go on with.
+    /// How many effects of the recovery are missing until the next step of it; none where nothing is recovered.
     pub(super) recovering: Option<usize>,
     /// Scopes of an engine that died in which somebody would not end.
     pub(super) unswept: BTreeSet<String>,
+    /// The runs whose limits could not be set anew, with why.
+    pub(super) unlimited: HashMap<RunId, (Fault, String)>,
     last_question: u64,
     last_teardown: u64,
 }
@@ -53,6 +56,8 @@ pub enum Waiter {
         /// From 1.
         tries: u32,
     },
+    /// The recovery of a run, whose limits are set anew.
+    Limits(RunId),
 }
 
 /// A run that is carried out.

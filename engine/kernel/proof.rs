@@ -90,10 +90,10 @@ pub(super) fn weigh(planned: &PlannedPhase, phase: &PhaseRun, goal: &Goal) -> En
         return end(Outcome::Unverified, Proof::Unproven, format!("no check connects to port {port}"));
     }
     let count = verify.checks.len();
-    let s = if count == 1 { "" } else { "s" };
+    let (s, es) = if count == 1 { ("", "es") } else { ("s", "") };
     let why = match weakest {
-        Proof::Waived => format!("{count} check{s} pass; proof is waived"),
-        Proof::Once => format!("{count} check{s} pass; an earlier run saw the red"),
+        Proof::Waived => format!("{count} check{s} pass{es}; proof is waived"),
+        Proof::Once => format!("{count} check{s} pass{es}; an earlier run saw the red"),
         _ => format!("{count} check{s} red before, green after"),
     };
     end(Outcome::Verified, weakest, why)

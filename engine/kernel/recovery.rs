@@ -5,6 +5,7 @@
 //! | a service or a command that was seen to start | adopted: watched as if it were one's own; how it ends stays unseen |
 //! | a scope in which somebody runs whom no record knows | swept: an engine had started it and not yet written it down |
 //! | any other effect that was asked for | over, its end unseen; whoever needed it asks again |
+//! | the limits of a goal whose run goes on | set anew, for what will be started |
 //! | a teardown of a goal | gone on with |
 //! | a run | gone on with, once all that is to be swept is swept: no two copies are ever alive |
 //!
@@ -32,12 +33,13 @@ use super::live::{LiveRun, Waiter};
 use super::phase::PhaseState;
 use super::record::{Record, StopReason};
 use super::resource::ResourceState;
-use super::state::{PhaseRun, Run};
+use super::state::{PhaseRun, Run, goal_of};
 use super::stock::{Kind, Resource};
 use super::teardown::{For, TRIES};
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::manifest::policy::Limits;
 use crate::plan::sealed::{PhaseIx, PlannedPhase, Step};
 
 /// What is said of what was at work when the engine died.
@@ -51,7 +53,7 @@ impl Turn<'_> {
         for scope in leftovers {
             self.sweep_leftover(scope, 1);
         }
-        self.recovered_if_swept();
+        self.limit_if_swept();
     }
 
     /// Adopts what may live on, and closes everything else that was asked for: nobody will see its end.
@@ -100,13 +102,44 @@ impl Turn<'_> {
             // Beside it nothing of its goal may be started: the run ends, and says why.
             self.live.unswept.insert(scope);
         }
+        self.recovered_one();
+        self.limit_if_swept();
+    }
+
+    fn recovered_one(&mut self) {
         if let Some(left) = &mut self.live.recovering {
             *left = left.saturating_sub(1);
         }
-        self.recovered_if_swept();
     }
 
-    fn recovered_if_swept(&mut self) {
+    /// Once nobody is left whom no record knows, the limits of the goals whose runs go on are set anew.
+    fn limit_if_swept(&mut self) {
+        if self.live.recovering != Some(0) {
+            return;
+        }
+        let runs = self.state.goals.values().filter_map(|goal| goal.run.as_ref());
+        let limited: Vec<RunId> = runs
+            .filter(|run| run.ended.is_none() && run.prepared && run.plan.limits != Limits::default())
+            .map(|run| run.id.clone())
+            .collect();
+        self.live.recovering = Some(limited.len());
+        for run in limited {
+            let owner = Owner::goal(&Name::from(goal_of(&run)));
+            self.request(owner, Effect::Limit { run: run.clone() }, Waiter::Limits(run));
+        }
+        self.resume_if_limited();
+    }
+
+    /// The limits of a goal are set anew, or cannot be.
+    pub(super) fn limited(&mut self, run: RunId, seen: Seen) {
+        if let Seen::Failed { fault, evidence } = seen {
+            self.live.unlimited.insert(run, (fault, evidence));
+        }
+        self.recovered_one();
+        self.resume_if_limited();
+    }
+
+    fn resume_if_limited(&mut self) {
         if self.live.recovering != Some(0) {
             return;
         }
@@ -135,6 +168,9 @@ impl Turn<'_> {
         if let Some(scope) = self.live.unswept.iter().find(|scope| scope.split('/').next() == Some(plan.goal.as_str())) {
             let why = format!("what an engine that died left in {scope} would not end");
             return self.stop_for(id, StopReason::Unprepared, Fault::Survivors, &why);
+        }
+        if let Some((fault, why)) = self.live.unlimited.remove(id) {
+            return self.stop_for(id, StopReason::Unprepared, fault, &why);
         }
         if !begun && stopping.is_none() {
             if let Some(live) = self.live.runs.get_mut(id) {

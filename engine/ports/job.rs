@@ -54,6 +54,8 @@ pub enum Job {
     End(EndJob),
     /// Kill all of a scope, by its name.
     Sweep(String),
+    /// Set what a whole goal may use.
+    Limit(Name, Limits),
     /// Remove directories and files, the last one first.
     RemovePaths(Vec<PathBuf>),
     /// Destroy a custom resource.

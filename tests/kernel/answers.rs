@@ -60,7 +60,7 @@ fn waived_proof_is_verified_and_says_so() {
     world.play("a").before = vec![says(Said::Pass)];
     world.carry_out(plan(1, vec![job("a").red(RedBeforeGreen::Waived)]));
     assert_eq!(world.ending("a"), (Outcome::Verified, Proof::Waived));
-    assert_eq!(world.phase("a").why, "1 check pass; proof is waived");
+    assert_eq!(world.phase("a").why, "1 check passes; proof is waived");
 }
 
 #[test]

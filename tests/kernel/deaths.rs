@@ -190,3 +190,19 @@ fn a_service_that_died_with_the_engine_is_a_failure() {
     let exit = world.kernel.state().resource(&"g/a/svc".parse().unwrap()).and_then(|resource| resource.exit);
     assert_eq!(exit, Some(Exit::Unseen), "the next engine watches it, and does not know how it ended");
 }
+
+#[test]
+fn the_limits_of_a_goal_are_set_anew_before_anything_goes_on() {
+    let draw_up = || {
+        let mut plan = plan(1, vec![job("a"), job("b")]);
+        plan.limits.pids = Some(50);
+        plan
+    };
+    let mut world = World::new();
+    world.start(draw_up());
+    world.until(1005);
+    world.restart();
+    assert!(world.kernel.is_recovering());
+    world.settle();
+    assert_eq!((world.did("limit g"), world.verdict()), (1, Verdict::Verified));
+}

@@ -106,6 +106,7 @@ impl World {
                         Effect::End { stop } if *stop == StopPolicy::KILL => "kill",
                         Effect::End { .. } => "end",
                         Effect::Sweep { .. } => "sweep",
+                        Effect::Limit { .. } => "limit",
                         Effect::Remove => "remove",
                         Effect::Forget => "forget",
                     };

@@ -216,7 +216,7 @@ impl World {
             Effect::Prepare { .. } if self.no_secrets => {
                 self.seen(1, id, Seen::Failed { fault: Fault::Secret, evidence: "CRM_PASSWORD is not set".to_owned() });
             }
-            Effect::Prepare { .. } | Effect::Forget => self.seen(0, id, Seen::Done),
+            Effect::Prepare { .. } | Effect::Limit { .. } | Effect::Forget => self.seen(0, id, Seen::Done),
             Effect::Ask { .. } => {}
             Effect::Sweep { scope } => {
                 self.alive.retain(|owner, _| owner.to_string() != *scope);

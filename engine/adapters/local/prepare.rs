@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use indexmap::IndexMap;
 
 use super::lease::Leases;
-use super::work::{check, scope_limits};
+use super::work::{WorkError, check, scope_limits};
 use crate::adapters::process::launch::Launch;
 use crate::adapters::vault::{Vault, generate};
 use crate::adapters::workspace::{Workspace, WorkspaceError, make_passable, write_private};
@@ -17,6 +17,7 @@ use crate::base::owner::Owner;
 use crate::kernel::action::Seen;
 use crate::kernel::fault::Fault;
 use crate::manifest::param::Secret;
+use crate::manifest::policy::Limits;
 use crate::manifest::work::Run;
 use crate::ports::job::PrepareJob;
 
@@ -53,10 +54,7 @@ pub const ENVIRONMENT: &str = "env.json";
 /// Prepares a run.
 pub(super) async fn prepare(leases: &Arc<Leases>, workspace: &Workspace, vaults: &Vaults, job: &PrepareJob) -> Seen {
     let failed = |fault, evidence: String| Seen::Failed { fault, evidence };
-    let limits = scope_limits(&job.limits);
-    if limits.declared().next().is_some()
-        && let Err(error) = check(&job.limits, &leases.containment().limit_goal(&job.goal, &limits))
-    {
+    if let Err(error) = limit(leases, &job.goal, &job.limits) {
         return error.seen();
     }
     let kept = make_passable(&job.folder.join("logs")).and_then(|()| make_passable(&job.folder.join("outputs")));
@@ -78,6 +76,15 @@ pub(super) async fn prepare(leases: &Arc<Leases>, workspace: &Workspace, vaults:
     }
     vaults.put(&job.goal, vault);
     Seen::Done
+}
+
+/// Limits a goal as a whole.
+pub(super) fn limit(leases: &Leases, goal: &Name, limits: &Limits) -> Result<(), WorkError> {
+    let wanted = scope_limits(limits);
+    if wanted.declared().next().is_none() {
+        return Ok(());
+    }
+    check(limits, &leases.containment().limit_goal(goal, &wanted))
 }
 
 /// Tries a secret's sources in their order: `env`, `file`, `command`, `generate`.

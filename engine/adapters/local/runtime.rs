@@ -60,6 +60,9 @@ impl LocalRuntime {
                 let leases = Arc::clone(&self.leases);
                 blocking(move || super::end::sweep(&leases, &scope)).await
             }
+            Job::Limit(goal, limits) => {
+                super::prepare::limit(&self.leases, &goal, &limits).map_or_else(|error| error.seen(), |()| Seen::Done)
+            }
             Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
             Job::Forget(goal) => blocking(move || super::prepare::forget(&self.workspace, &self.vaults, &goal)).await,
         };

@@ -36,11 +36,11 @@ impl Stat {
     /// How the process with this number and start has ended, as `wait` would tell; none where it runs, or is gone, or may not be looked into.
     pub(super) fn exit_status(pid: u32, start: u64) -> Option<i32> {
         let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let stat = Self::parse(&text).filter(|stat| stat.start == start && stat.dead())?;
+        let found = Self::parse(&text).filter(|found| found.start == start && found.dead())?;
         // Field 52, counted as `parse` counts them.
         let text = String::from_utf8_lossy(&text);
         let status = text.rsplit_once(") ")?.1.trim_end().split(' ').nth(49)?.parse().ok()?;
-        (status != 0 || is_ours(stat.pid)).then_some(status)
+        (status != 0 || is_ours(found.pid)).then_some(status)
     }
 
     /// A zombie does not run, unless other threads of it outlive the first.

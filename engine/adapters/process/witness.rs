@@ -35,7 +35,7 @@ pub async fn end_of(id: &ProcessId) -> io::Result<Option<Exit>> {
         if let Some(status) = reaped(handle.get_ref()).or_else(|| Stat::exit_status(id.pid, id.start)) {
             return Ok(Some(exit(status)));
         }
-        if !Stat::read(id.pid).is_some_and(|stat| stat.start == id.start) {
+        if Stat::read(id.pid).is_none_or(|stat| stat.start != id.start) {
             // It was waited for between the two looks.
             return Ok(reaped(handle.get_ref()).map(exit));
         }
