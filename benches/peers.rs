@@ -3,6 +3,9 @@
 //! `cargo bench` runs all of it; `cargo bench -- wide` only what is named so. Nothing here passes or fails.
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time and starts programs")]
 
+#[path = "journal.rs"]
+mod journal;
+
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
@@ -20,13 +23,14 @@ type Bench = fn(&Path);
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let all: [(&str, Bench); 6] = [
+    let all: [(&str, Bench); 7] = [
         ("wide", |folder| beside_ninja(folder, "wide", false)),
         ("chained", |folder| beside_ninja(folder, "chained", true)),
         ("plan", plan_10_000),
         ("start", start),
         ("memory", memory),
         ("run-10000", run_10_000),
+        ("journal", journal::bench),
     ];
     for (name, bench) in all {
         if wanted.is_empty() || wanted.iter().any(|other| name.contains(other.as_str())) {

@@ -1,4 +1,12 @@
-//! The journal on real files: torn tails, full disks, two engines.
+//! The journal on real files: torn tails, full disks, two engines, segments, snapshots, retention, quarantine.
+
+mod command;
+mod fixtures;
+mod quarantine;
+mod retention;
+mod segments;
+mod snapshots;
+mod story;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;

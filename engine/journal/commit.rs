@@ -120,7 +120,7 @@ impl Journal {
         let written = snapshot::write(&dir, self.log.workspace(), last, state, &self.beside, disk);
         written.map_err(|error| self.log.die(Dead::new(Act::Snapshot)(error)))?;
         let forgotten = retain::forgotten(state, now, retention);
-        let horizon = retain::horizon(state, now, &forgotten);
+        let horizon = retain::horizon(state, now, retention, &forgotten);
         let outdated = retain::outdated(&dir, horizon).map_err(|error| self.log.die(Dead::new(Act::Prune)(error)))?;
         let mut records = Vec::new();
         if !forgotten.is_empty() {

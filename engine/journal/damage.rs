@@ -32,8 +32,12 @@ pub struct Damage {
     pub broken: Broken,
     /// The file, from the workspace's folder.
     pub file: String,
+    /// The number of the file's first line.
+    pub begins: u64,
     /// The record that should stand there.
     pub seq: u64,
+    /// The first line that goes when it is set aside: a sealed segment goes whole.
+    pub first: u64,
     /// The last line that is gone, and its hash, where what comes behind says so.
     pub end: Option<Head>,
     /// Whether a snapshot stands for it: then the state is whole.
@@ -77,6 +81,7 @@ pub fn survey(dir: &Path) -> Result<Vec<Damage>, ReadError> {
         Ok((snapshot, _)) => snapshot,
         // Nothing stands for the beginning. What is there is looked at all the same.
         Err(ReadError::Pruned { .. }) => None,
+        Err(ReadError::Broken(broken)) => return Ok(vec![Damage::of_the_head(broken)]),
         Err(error) => return Err(error),
     };
     let mut found = Vec::new();
@@ -102,7 +107,18 @@ pub fn survey(dir: &Path) -> Result<Vec<Damage>, ReadError> {
                 let behind = behind(dir, &files, broken.line, &mut about)?;
                 let file = broken.segment.map_or_else(|| ACTIVE.to_owned(), segment::name);
                 let (seq, chain) = (walk.chain().next(), walk.chain());
-                found.push(Damage { broken, file, seq, end: None, covered: false, intact: walk.offset(), chain, behind });
+                found.push(Damage {
+                    broken,
+                    file,
+                    begins: first,
+                    seq,
+                    first: seq,
+                    end: None,
+                    covered: false,
+                    intact: walk.offset(),
+                    chain,
+                    behind,
+                });
                 break;
             }
             Err(error) => return Err(error),
@@ -120,7 +136,7 @@ impl Damage {
     /// The head file is damaged, and nothing of the journal.
     fn of_the_head(broken: Broken) -> Self {
         let file = super::head::FILE.to_owned();
-        Self { broken, file, seq: 0, end: None, covered: true, intact: 0, chain: Chain::START, behind: Vec::new() }
+        Self { broken, file, begins: 0, seq: 0, first: 0, end: None, covered: true, intact: 0, chain: Chain::START, behind: Vec::new() }
     }
 
     /// Segments are gone.
@@ -129,7 +145,18 @@ impl Damage {
         let path = files_from(dir, last + 1)?.into_iter().next().map_or_else(|| dir.join(ACTIVE), |one| one.path);
         let end = beginning(&path).map_err(ReadError::io(&path))?.map(|(end, _)| end);
         let file = segment::name(first);
-        Ok(Some(Self { broken, file, seq: first, end, covered: true, intact: 0, chain: Chain::START, behind: Vec::new() }))
+        Ok(Some(Self {
+            broken,
+            file,
+            begins: first,
+            seq: first,
+            first,
+            end,
+            covered: true,
+            intact: 0,
+            chain: Chain::START,
+            behind: Vec::new(),
+        }))
     }
 
     /// How many lines behind the break are about each run or place, in the order in which they come; the last is what cannot be read.
@@ -174,7 +201,18 @@ fn covered(dir: &Path, last: Head) -> Result<Vec<Damage>, ReadError> {
         if let Some(broken) = broken {
             let (seq, chain, intact) = (scan.chain().next(), scan.chain(), scan.offset());
             let behind = behind(dir, std::slice::from_ref(one), broken.line, &mut HashMap::new())?;
-            found.push(Damage { broken, file: segment::name(one.seq), seq, end, covered: true, intact, chain, behind });
+            found.push(Damage {
+                broken,
+                file: segment::name(one.seq),
+                begins: one.seq,
+                seq,
+                first: one.seq,
+                end,
+                covered: true,
+                intact,
+                chain,
+                behind,
+            });
         }
     }
     Ok(found)
@@ -186,7 +224,7 @@ fn is_gap(sealed: &[Numbered], last: Head) -> bool {
 }
 
 /// The segment with this first line, and all later ones, the active one last.
-pub(super) fn files_from(dir: &Path, first: u64) -> Result<Vec<Numbered>, ReadError> {
+fn files_from(dir: &Path, first: u64) -> Result<Vec<Numbered>, ReadError> {
     let mut files: Vec<Numbered> = segment::sealed(dir).map_err(ReadError::io(dir))?.into_iter().filter(|one| one.seq >= first).collect();
     let path = dir.join(ACTIVE);
     if path.exists() {

@@ -47,3 +47,96 @@ impl Disk {
         (self.sync)(&File::open(path)?, Whole::All)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::base::time::Timestamp;
+    use crate::journal::commit::{Journal, Open};
+    use crate::journal::error::WriteError;
+    use crate::journal::log::Opening;
+    use crate::journal::segment;
+    use crate::journal::verify::verify;
+    use crate::kernel::record::Record;
+    use crate::kernel::state::State;
+    use crate::manifest::config::Retention;
+
+    thread_local! {
+        /// After how many syncs one fails, and how many were asked for.
+        static LEFT: Cell<u32> = const { Cell::new(0) };
+        static ASKED: Cell<u32> = const { Cell::new(0) };
+    }
+
+    const OPENING: Opening<'_> = Opening { workspace: "w", doing: "a test", now: Timestamp(1) };
+    const FAILING: Disk = Disk::new(|file, whole| {
+        ASKED.set(ASKED.get() + 1);
+        match LEFT.get() {
+            // As the kernel does it: the next one would succeed, and prove nothing.
+            1 => {
+                LEFT.set(0);
+                Err(io::Error::from_raw_os_error(5))
+            }
+            left => {
+                LEFT.set(left.saturating_sub(1));
+                (Disk::REAL.sync)(file, whole)
+            }
+        }
+    });
+
+    fn engine() -> Record {
+        Record::EngineStarted { version: "0".to_owned(), pid: 1, torn: 0 }
+    }
+
+    /// Writes, syncs and seals until something fails.
+    fn work(journal: &mut Journal) -> Result<(), WriteError> {
+        for round in 0..4 {
+            let at = Timestamp(1_000 + round);
+            drop(journal.commit(at, &[engine()])?);
+            journal.sync()?;
+            journal.seal(at, &State::default(), Retention { runs: 1, days: 1 })?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_sync_that_fails_anywhere_ends_the_journal_and_is_never_tried_again() {
+        let mut acts = std::collections::BTreeSet::new();
+        let syncs = {
+            let dir = tempfile::tempdir().unwrap();
+            let Open { mut journal, .. } = Journal::open(dir.path(), &OPENING).unwrap();
+            journal.log.set_disk(FAILING);
+            ASKED.set(0);
+            work(&mut journal).unwrap();
+            assert!(segment::sealed(dir.path()).unwrap()[0].seq > 0, "retention has pruned too");
+            verify(dir.path()).unwrap();
+            ASKED.get()
+        };
+        for failing in 1..=syncs {
+            let dir = tempfile::tempdir().unwrap();
+            let Open { mut journal, .. } = Journal::open(dir.path(), &OPENING).unwrap();
+            journal.log.set_disk(FAILING);
+            LEFT.set(failing);
+            let error = work(&mut journal).expect_err("a sync failed");
+            let WriteError::Dead(dead) = &error else { panic!("{error}") };
+            acts.insert(dead.act.to_string());
+            let asked = ASKED.replace(0);
+            assert!(asked > 0);
+            for _ in 0..2 {
+                assert_eq!(journal.sync().unwrap_err().to_string(), error.to_string());
+                assert_eq!(journal.commit(Timestamp(9), &[engine()]).unwrap_err().to_string(), error.to_string());
+                let sealed = journal.seal(Timestamp(9), &State::default(), Retention::default());
+                assert_eq!(sealed.unwrap_err().to_string(), error.to_string());
+            }
+            assert_eq!(ASKED.get(), 0, "nothing is tried again");
+            drop(journal);
+            // What was written is there for the next engine, whose disk is well.
+            let Open { journal, opened, .. } = Journal::open(dir.path(), &OPENING).unwrap();
+            assert_eq!(opened.torn, None);
+            drop(journal);
+            verify(dir.path()).unwrap();
+        }
+        assert_eq!(acts.into_iter().collect::<Vec<_>>(), ["prune", "seal a segment of", "sync", "write a snapshot of"]);
+    }
+}

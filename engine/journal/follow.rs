@@ -89,8 +89,8 @@ fn goes_on(dir: &Path, snapshot: &Snapshot) -> Result<bool, ReadError> {
     };
     match walk.step() {
         Ok(Step::Header) => Ok(walk.header().is_some_and(|header| header.workspace == snapshot.workspace)),
-        Ok(Step::Record | Step::End | Step::Torn(_)) => Ok(false),
-        Err(ReadError::Broken(Broken {
+        Ok(Step::Record | Step::End | Step::Torn(_))
+        | Err(ReadError::Broken(Broken {
             what: Break::Missing { .. } | Break::Repeated { .. } | Break::Foreign | Break::NoHeader, ..
         })) => Ok(false),
         // Said by whoever reads on from here.

@@ -297,6 +297,12 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
         self.disk.sync_folder(&self.dir.join(folder))
     }
 
+    /// Another disk, for tests of what happens when it fails.
+    #[cfg(test)]
+    pub(super) fn set_disk(&mut self, disk: Disk) {
+        self.disk = disk;
+    }
+
     pub(super) fn disk(&self) -> Disk {
         self.disk
     }

@@ -4,15 +4,14 @@
 //! journal that is still refused, or one that goes on; asked again, it goes on where it was.
 
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::chain::{EncodeError, Header, VERSION};
-use super::damage::{Damage, Line, files_from, survey};
+use super::damage::{Damage, Line, survey};
 use super::disk::Disk;
-use super::error::{Act, Dead, OpenError, ReadError, WriteError};
+use super::error::{Act, Broken, Dead, OpenError, ReadError, WriteError};
 use super::follow::{begin, newest};
 use super::head::{self, Head};
 use super::lock::Lock;
@@ -26,9 +25,6 @@ pub const QUARANTINE: &str = "quarantine";
 
 /// What lists the lines behind a break, in the folder in which they are kept.
 const REPORT: &str = "damage.json";
-
-/// How many damages are set aside by one command: more than a disk can do by chance.
-const MOST: usize = 1_000;
 
 /// Damage that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +54,9 @@ pub enum QuarantineError {
         "failed to set aside what is damaged: the beginning was pruned and no snapshot is intact, so that nothing is left to go on from"
     )]
     NothingIntact,
+    /// What was set aside is found again.
+    #[error("failed to set aside what is damaged: it is still there; please report this with the journal")]
+    Again(#[source] Broken),
 }
 
 impl From<ReadError> for QuarantineError {
@@ -91,9 +90,11 @@ pub fn quarantine(dir: &Path, opening: &Opening<'_>) -> Result<Vec<Quarantined>,
         return Err(QuarantineError::NothingIntact);
     }
     let mut done = Vec::new();
-    while done.len() < MOST {
-        // What is not covered first: from it on nothing else can be believed.
-        let Some(damage) = survey(dir)?.into_iter().min_by_key(|damage| damage.covered) else { break };
+    // What is not covered first: from it on nothing else can be believed.
+    while let Some(damage) = survey(dir)?.into_iter().min_by_key(|damage| damage.covered) {
+        if done.iter().any(|one: &Quarantined| one.damage.broken == damage.broken) {
+            return Err(QuarantineError::Again(damage.broken));
+        }
         let kept = keep(dir, &damage)?;
         if damage.covered {
             lock = set_aside(lock, dir, opening, &damage, &kept)?;
@@ -108,15 +109,13 @@ pub fn quarantine(dir: &Path, opening: &Opening<'_>) -> Result<Vec<Quarantined>,
 
 /// Copies what is damaged, and all that goes with it, into a folder of its own.
 fn keep(dir: &Path, damage: &Damage) -> Result<String, QuarantineError> {
-    let (kept, folder) = (1..)
-        .map(
-            |number| {
-                if number == 1 { format!("{QUARANTINE}/{:012}", damage.seq) } else { format!("{QUARANTINE}/{:012}-{number}", damage.seq) }
-            },
-        )
-        .map(|kept| (kept.clone(), dir.join(kept)))
-        .find(|(_, folder)| !folder.exists())
-        .unwrap_or_default();
+    let name = format!("{QUARANTINE}/{:012}", damage.seq);
+    let (mut kept, mut number) = (name.clone(), 1);
+    while dir.join(&kept).exists() {
+        number += 1;
+        kept = format!("{name}-{number}");
+    }
+    let folder = dir.join(&kept);
     make_folder(&folder).map_err(QuarantineError::io(&folder))?;
     let mut files = vec![dir.join(&damage.file)];
     if !damage.covered {
@@ -126,15 +125,16 @@ fn keep(dir: &Path, damage: &Damage) -> Result<String, QuarantineError> {
     }
     files.retain(|file| file.exists());
     files.dedup();
+    let fresh = folder.join("new");
     for file in files {
         let copy = folder.join(file.file_name().unwrap_or_default());
         let content = std::fs::read(&file).map_err(QuarantineError::io(&file))?;
-        write_whole(&copy, &content, Disk::REAL).map_err(QuarantineError::io(&copy))?;
+        write_whole(&copy, &fresh, &content, Disk::REAL).map_err(QuarantineError::io(&copy))?;
     }
     let report = Report { file: &damage.file, line: damage.broken.line, why: damage.broken.to_string(), behind: &damage.behind };
     let path = folder.join(REPORT);
     let text = serde_json::to_vec(&report).map_err(|error| QuarantineError::io(&path)(error.into()))?;
-    write_whole(&path, &text, Disk::REAL).map_err(QuarantineError::io(&path))?;
+    write_whole(&path, &fresh, &text, Disk::REAL).map_err(QuarantineError::io(&path))?;
     for folder in [&folder, &dir.join(QUARANTINE), dir] {
         Disk::REAL.sync_folder(folder).map_err(QuarantineError::io(folder))?;
     }
@@ -143,17 +143,17 @@ fn keep(dir: &Path, damage: &Damage) -> Result<String, QuarantineError> {
 
 /// What goes where a break is not covered: the sealed file that it is in, all later ones, and the snapshots behind it.
 fn dropped(dir: &Path, damage: &Damage) -> Result<Vec<PathBuf>, QuarantineError> {
-    let first = damage.broken.segment.unwrap_or(u64::MAX);
-    let sealed = files_from(dir, first)?.into_iter().filter(|one| one.seq != u64::MAX);
-    let snapshots = segment::snapshots(dir).map_err(QuarantineError::io(dir))?.into_iter().filter(|one| one.seq >= damage.seq);
-    Ok(sealed.chain(snapshots).map(|Numbered { path, .. }| path).collect())
+    let found = |files: io::Result<Vec<Numbered>>, from: u64| {
+        let files = files.map_err(QuarantineError::io(dir))?;
+        Ok::<_, QuarantineError>(files.into_iter().filter(move |one| one.seq >= from).map(|one| one.path))
+    };
+    Ok(found(segment::sealed(dir), damage.begins)?.chain(found(segment::snapshots(dir), damage.seq)?).collect())
 }
 
 fn record(damage: &Damage, kept: &str) -> Record {
     let named = damage.behind.iter().filter_map(|line| line.seq).max().unwrap_or(damage.seq);
-    let first = if damage.covered { damage.broken.segment.unwrap_or(damage.seq) } else { damage.seq };
     Record::Quarantined {
-        first,
+        first: damage.first,
         last: damage.end.map_or(named, |end| end.seq),
         hash: damage.end.map(|end| end.hash.to_string()).unwrap_or_default(),
         why: damage.broken.to_string(),
@@ -192,9 +192,7 @@ fn cut_off(dir: &Path, opening: &Opening<'_>, damage: &Damage, kept: &str) -> Re
     chain.push(opening.now, &record(damage, kept), &mut lines).map_err(encode)?;
     let gone = dropped(dir, damage)?;
     let (next, active) = (dir.join(NEXT), dir.join(ACTIVE));
-    write_file(&next, &lines).map_err(QuarantineError::io(&next))?;
-    #[expect(clippy::disallowed_methods, reason = "the journal's own files: what grants permits cannot need one")]
-    std::fs::rename(&next, &active).map_err(QuarantineError::io(&active))?;
+    write_whole(&active, &next, &lines, Disk::REAL).map_err(QuarantineError::io(&active))?;
     gone.iter().try_for_each(|path| remove(path))?;
     let last = chain.last().unwrap_or(Head { seq: 0, hash: crate::base::digest::Digest::NONE });
     let head = Head::file(dir).and_then(|file| file.set_len(0).and_then(|()| last.write(&file)).and_then(|()| file.sync_all()));
@@ -203,13 +201,6 @@ fn cut_off(dir: &Path, opening: &Opening<'_>, damage: &Damage, kept: &str) -> Re
         Disk::REAL.sync_folder(folder).map_err(QuarantineError::io(folder))?;
     }
     Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the journal's own files: what grants permits cannot need one")]
-fn write_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    io::Write::write_all(&mut file, content)?;
-    file.sync_all()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the journal's own files, of which copies are kept")]

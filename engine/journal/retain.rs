@@ -2,8 +2,8 @@
 //!
 //! | goes | when |
 //! |---|---|
-//! | a run in a goal's history | it is not among the newest `runs` of its goal, or ended more than `days` ago |
-//! | a sealed segment | all runs that are kept, or go on, began after its end, and two snapshots cover it |
+//! | a run in a goal's history | it is not among the newest `runs` of its goal, or ended more than `days` ago; the latest never goes |
+//! | a sealed segment | all runs within these bounds, and all that go on, began after its end; and two snapshots cover it |
 //!
 //! Segments go from the oldest on, so that what remains is one chain. What still lives stands in the state, and so in every snapshot.
 
@@ -29,16 +29,18 @@ pub(super) fn forgotten(state: &State, now: Timestamp, retention: Retention) -> 
         let too_many = goal.past.len().saturating_sub(usize::try_from(retention.runs).unwrap_or(usize::MAX));
         let since = since(now, retention);
         let too_old = goal.past.iter().take_while(|run| run.ended < since).count();
-        u32::try_from(too_many.max(too_old)).unwrap_or(u32::MAX)
+        let all_but_the_latest = goal.past.len().saturating_sub(1);
+        u32::try_from(too_many.max(too_old).min(all_but_the_latest)).unwrap_or(u32::MAX)
     };
     state.goals.iter().map(|(name, goal)| (name.clone(), count(goal))).filter(|(_, count)| *count > 0).collect()
 }
 
-/// The instant from which on all records are kept: the earliest beginning of a run that is kept or goes on.
-pub(super) fn horizon(state: &State, now: Timestamp, forgotten: &IndexMap<Name, u32>) -> Timestamp {
+/// The instant from which on all records are kept: the earliest beginning of a run that is within the bounds, or goes on.
+pub(super) fn horizon(state: &State, now: Timestamp, retention: Retention, forgotten: &IndexMap<Name, u32>) -> Timestamp {
+    let since = since(now, retention);
     let kept = state.goals.iter().flat_map(|(name, goal)| {
         let gone = forgotten.get(name).map_or(0, |count| usize::try_from(*count).unwrap_or(usize::MAX));
-        let past = goal.past.iter().skip(gone).map(|run| run.started);
+        let past = goal.past.iter().skip(gone).filter(move |run| run.ended >= since).map(|run| run.started);
         past.chain(goal.run.iter().filter(|run| run.ended.is_none()).map(|run| run.started))
     });
     kept.min().unwrap_or(now)
@@ -139,8 +141,12 @@ mod tests {
         assert_eq!(gone(3, 1000), Some(1));
         assert_eq!(gone(10, 75), Some(2), "a run that ended 70 days ago is kept");
         assert_eq!(gone(1, 75), Some(3));
-        assert_eq!(gone(10, 1), Some(4));
-        let horizon = |gone: u32| horizon(&state, now, &IndexMap::from([(Name::from("g"), gone)]));
-        assert_eq!((horizon(1), horizon(4)), (Timestamp(20 * DAY - 1), now));
+        assert_eq!(gone(10, 1), Some(3), "the latest is kept, however old it is");
+        let horizon = |gone: u32, days| {
+            let forgotten = IndexMap::from([(Name::from("g"), gone)]);
+            horizon(&state, now, Retention { runs: 10, days }, &forgotten)
+        };
+        assert_eq!((horizon(1, 1000), horizon(3, 75)), (Timestamp(20 * DAY - 1), Timestamp(40 * DAY - 1)));
+        assert_eq!(horizon(3, 1), now, "what happened in the latest is not");
     }
 }

@@ -35,6 +35,9 @@ pub const VERSION: u64 = 1;
 /// How many are kept: with the older one all can be read again where the newer one is damaged.
 pub const KEPT: usize = 2;
 
+/// A snapshot to be: what is left of it after a crash means nothing, and is written over.
+const FRESH: &str = "snapshot.new";
+
 /// The state behind a record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -111,20 +114,18 @@ pub(super) fn write(dir: &Path, workspace: &str, last: Head, state: &State, besi
     let digest = Digest::of(&text);
     text.extend_from_slice(&digest.hex());
     text.push(b'\n');
-    let path = snapshot_path(dir, last.seq);
-    write_whole(&path, &text, disk)?;
-    disk.sync_folder(&dir.join(FOLDER))
+    let folder = dir.join(FOLDER);
+    write_whole(&snapshot_path(dir, last.seq), &folder.join(FRESH), &text, disk)?;
+    disk.sync_folder(&folder)
 }
 
-/// Writes a file that is there whole or not at all, once its folder is synced too.
+/// Writes a file that is there whole or not at all, once its folder is synced too. Until it is whole it has another name.
 #[expect(clippy::disallowed_methods, reason = "the journal's own files: what grants permits cannot need one")]
-pub(super) fn write_whole(path: &Path, content: &[u8], disk: Disk) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+pub(super) fn write_whole(path: &Path, fresh: &Path, content: &[u8], disk: Disk) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(fresh)?;
     file.write_all(content)?;
     disk.sync_all(&file)?;
-    std::fs::rename(&fresh, path)
+    std::fs::rename(fresh, path)
 }
 
 /// Reads a snapshot.

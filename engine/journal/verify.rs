@@ -110,10 +110,16 @@ pub fn verify(dir: &Path) -> Result<Verified, ReadError> {
 fn explained(claims: &[Claim], first: u64, end: Head) -> Option<Vec<Gone>> {
     let mut claim = claims.iter().find(|claim| claim.last == end.seq && claim.hash == end.hash.to_string())?;
     let mut gone = vec![Gone { first: claim.first.max(first), last: end.seq, why: claim.event }];
-    while claim.first > first {
+    // What was pruned is the beginning: the record of an earlier pruning may have gone with it.
+    while claim.first > first && !(first == 0 && claim.event == Taken::Pruned) {
         let last = claim.first - 1;
         claim = claims.iter().find(|claim| claim.first <= last && claim.last >= last)?;
         gone.push(Gone { first: claim.first.max(first), last, why: claim.event });
+    }
+    if claim.event == Taken::Pruned
+        && let Some(begin) = gone.last_mut()
+    {
+        begin.first = first;
     }
     gone.reverse();
     Some(gone)

@@ -78,10 +78,15 @@ impl Walk {
             Some(chain) => chain,
             None => Chain::before(input.fill_buf().map_err(ReadError::io(&path))?).unwrap_or(Chain::START),
         };
+        let replaced = chain.last().zip(known).is_some_and(|(last, known)| last.seq == known.seq && last.hash != known.hash);
         // What a snapshot covers is surely there.
         let known = known.filter(|known| known.seq >= chain.next());
         let inode = inode(&input).map_err(ReadError::io(&path))?;
-        Ok(Self { dir: dir.to_owned(), scan: Scan::new(input, chain, sealed, known), path, inode })
+        let scan = Scan::new(input, chain, sealed, known);
+        if replaced {
+            return Err(scan.broken(Break::NotTheHead).into());
+        }
+        Ok(Self { dir: dir.to_owned(), scan, path, inode })
     }
 
     /// The next line. At the end it may be called again: what was appended since is then found, also in new segments.

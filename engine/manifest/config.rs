@@ -30,10 +30,10 @@ pub struct Config {
 #[schemars(deny_unknown_fields)]
 pub struct Retention {
     /// So many runs of each goal.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub runs: u32,
     /// So many days.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
     pub days: u32,
 }
 

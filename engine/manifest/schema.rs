@@ -1,4 +1,4 @@
-//! The JSON Schema of a goal, generated from the types.
+//! The JSON Schema of a goal, and of a workspace's configuration, generated from the types.
 
 use std::sync::OnceLock;
 
@@ -7,10 +7,14 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
+use super::config::Config;
 use super::goal::Goal;
 
 /// Where the schema of a goal is known by: its `$id`.
 pub const GOAL_ID: &str = "urn:opensculpt:schema:goal.v1";
+
+/// Where the schema of a configuration is known by: its `$id`.
+pub const CONFIG_ID: &str = "urn:opensculpt:schema:config.v1";
 
 /// The largest whole number that JavaScript, and so every editor, holds exactly: 2^53 − 1.
 const LARGEST: u64 = 9_007_199_254_740_991;
@@ -22,6 +26,12 @@ const NAMES: &str = "1 to 64 letters, digits, `_` or `-`, starting with a letter
 pub fn goal() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| of::<Goal>(GOAL_ID, "A goal of sculpt"))
+}
+
+/// The schema of a workspace's configuration, as committed in `schemas/config.v1.json`.
+pub fn config() -> &'static Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| of::<Config>(CONFIG_ID, "The configuration of a workspace of sculpt"))
 }
 
 /// The schema of any type of ours: dialect 2020-12, strict objects with free `x-` keys, no `null`.

@@ -13,6 +13,8 @@ use crate::kernel::outcome::Verdict;
 pub struct Runs {
     /// The runs.
     pub runs: Vec<RunStatus>,
+    /// How many older ones are no longer kept.
+    pub pruned: u32,
 }
 
 /// A run.
@@ -37,7 +39,10 @@ pub struct RunStatus {
 /// The runs of every goal, or of the one that is named, by the time of their beginning.
 pub fn runs(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Runs {
     let mut found = Vec::new();
+    let mut pruned = 0;
     for (name, goal) in replay.state.goals.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+        let known = u32::try_from(goal.past.len()).unwrap_or(u32::MAX).saturating_add(u32::from(goal.is_running()));
+        pruned += goal.runs.saturating_sub(known);
         for past in &goal.past {
             let run = RunStatus {
                 run: past.id.to_string(),
@@ -65,7 +70,7 @@ pub fn runs(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Runs
         }
     }
     found.sort_by_key(|(started, _)| *started);
-    Runs { runs: found.into_iter().map(|(_, run)| run).collect() }
+    Runs { runs: found.into_iter().map(|(_, run)| run).collect(), pruned }
 }
 
 impl Verdict {

@@ -22,7 +22,8 @@ fn another_engine_process_finds_and_ends_it() {
         assert_eq!(later.scopes().expect("a list"), [scope.name()], "{mechanism:?}");
         let found = later.find(scope.name()).expect("a look").expect("the scope");
         let seen = found.look().expect("a look");
-        assert_eq!(seen.iter().map(|p| &p.id).collect::<Vec<_>>(), [running.id()], "{mechanism:?}");
+        let ids: Vec<_> = seen.iter().map(|process| (process.id.pid, process.id.start)).collect();
+        assert_eq!(ids, [(running.id().pid, running.id().start)], "{mechanism:?}");
         assert_eq!(seen[0].command, format!("sleep {}", sleep.0));
         let same = later.resource(&host.goal, &phase, &resource).expect("a scope");
         assert!(same.contains(running.id().pid).expect("a look"), "{mechanism:?}");

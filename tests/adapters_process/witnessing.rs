@@ -31,7 +31,7 @@ fn witnessed(end: &str, parent: &str) -> Option<Exit> {
             let gate = dir.join("gate");
             move || fs::write(gate, "go\n").expect("a gate")
         });
-        let seen = tokio::time::timeout(Duration::from_secs(60), end_of(&id)).await.expect("an end in time").expect("a look");
+        let seen = tokio::time::timeout(Duration::from_mins(1), end_of(&id)).await.expect("an end in time").expect("a look");
         open.await.expect("a gate");
         seen
     });

@@ -11,4 +11,5 @@ mod reading;
 mod runs;
 mod scale;
 mod script;
+mod snapshots;
 mod world;

@@ -20,7 +20,7 @@ use super::world::World;
 /// One phase of a random goal, with what becomes of it.
 #[expect(clippy::struct_excessive_bools, reason = "each is one coin of the generator")]
 #[derive(Clone, Debug)]
-struct Shape {
+pub(super) struct Shape {
     needs: Vec<(usize, Unlock)>,
     finally: bool,
     works: bool,
@@ -72,7 +72,7 @@ fn shape(index: usize, calm: bool) -> impl Strategy<Value = Shape> {
         })
 }
 
-fn shapes(calm: bool) -> impl Strategy<Value = Vec<Shape>> {
+pub(super) fn shapes(calm: bool) -> impl Strategy<Value = Vec<Shape>> {
     (1..12_usize).prop_flat_map(move |count| (0..count).map(|index| shape(index, calm)).collect::<Vec<_>>())
 }
 
@@ -119,12 +119,12 @@ fn draft(index: usize, shape: &Shape, shapes: &[Shape]) -> Draft {
     draft.retry(shape.attempts, 7, 2.0, 20)
 }
 
-fn goal(shapes: &[Shape], concurrency: u32) -> Plan {
+pub(super) fn goal(shapes: &[Shape], concurrency: u32) -> Plan {
     let (last, first): (Vec<usize>, Vec<usize>) = (0..shapes.len()).partition(|index| shapes[*index].finally);
     plan(concurrency, first.into_iter().chain(last).map(|index| draft(index, &shapes[index], shapes)).collect())
 }
 
-fn world(shapes: &[Shape], seed: u64, jitter: u64) -> World {
+pub(super) fn world(shapes: &[Shape], seed: u64, jitter: u64) -> World {
     let mut world = World::new();
     world.seed(seed, jitter);
     for (index, shape) in shapes.iter().enumerate() {
@@ -149,7 +149,7 @@ fn world(shapes: &[Shape], seed: u64, jitter: u64) -> World {
 }
 
 /// Answers everybody who asks, until the run has ended.
-fn finish(world: &mut World) {
+pub(super) fn finish(world: &mut World) {
     world.settle();
     for round in 0.. {
         // A run that an engine before this one left waiting is asked about as well.

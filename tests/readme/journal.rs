@@ -34,3 +34,31 @@ fn a_journal_is_verified_with_standard_tools() {
     let hash = lines[7].rsplit('"').nth(1).unwrap();
     assert_eq!(shell(dir, &one), format!("{hash}  -\n"));
 }
+
+#[test]
+fn segments_are_verified_one_after_the_other_also_where_the_oldest_are_pruned() {
+    let page = Page::read("docs/journal.md");
+    let script = blocks(&page).into_iter().find(|block| block.language == "sh").unwrap().text;
+    let command = script.lines().next().unwrap().strip_prefix("# ").unwrap();
+    let workspace = Workspace::new();
+    let dir = workspace.path();
+    fs::write(dir.join("check-journal.sh"), &script).unwrap();
+    let fixture = super::root().join("tests/journals/v2");
+    fs::create_dir_all(dir.join(".opensculpt/journal")).unwrap();
+    for entry in fs::read_dir(fixture.join("journal")).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), dir.join(".opensculpt/journal").join(entry.file_name())).unwrap();
+    }
+    fs::copy(fixture.join("journal.jsonl"), dir.join(".opensculpt/journal.jsonl")).unwrap();
+    let text = fs::read_to_string(fixture.join("journal.jsonl")).unwrap();
+    let head = text.lines().last().unwrap().rsplit('"').nth(1).unwrap();
+    let said = shell(dir, command);
+    assert!(said.ends_with(&format!("head {head}\n")), "{said}");
+    let gone = fs::read_dir(dir.join(".opensculpt/journal"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().unwrap() == "jsonl");
+    let mut gone: Vec<_> = gone.collect();
+    gone.sort();
+    fs::remove_file(&gone[1]).unwrap();
+    assert!(shell(dir, command).contains("does not follow"), "a segment in the middle is missed");
+}

@@ -11,6 +11,7 @@ use crate::interface::failure::Failure;
 use crate::interface::terminal::{Tone, show, show_json};
 use crate::journal::damage::{Damage, Line, survey};
 use crate::journal::error::ReadError;
+use crate::journal::head;
 use crate::journal::log::Opening;
 use crate::journal::quarantine::{Quarantined, quarantine};
 use crate::journal::verify::{Gone, Taken, Verified, verify};
@@ -134,9 +135,7 @@ fn set_aside(context: &Context, workspace: &Workspace) -> Result<u8, Failure> {
         let _ = writeln!(text, "  set aside in .opensculpt/{kept}, with a list of what can be read; a record says so");
     }
     if done.iter().any(|one| !one.damage.covered) {
-        text.push_str(
-            "look at what still runs: `sculpt ps`; what only a lost record knew of is ended by the next engine, as what nobody owns\n",
-        );
+        text.push_str("look at what still runs: `sculpt ps`; processes that only a lost record knew of are ended by the next engine\n");
     }
     show(&text)?;
     Ok(0)
@@ -158,7 +157,9 @@ fn report<'a>(damage: &'a Damage, kept: Option<&'a str>) -> DamageReport<'a> {
 fn describe(context: &Context, damage: &Damage) -> String {
     let mark = context.out.paint(Tone::Red, context.out.pick("✗", "x"));
     let mut text = format!("{mark} .opensculpt/{} line {}: {}\n", damage.file, damage.broken.line, damage.broken.what);
-    let meaning = if damage.covered {
+    let meaning = if damage.file == head::FILE {
+        "the journal itself is not touched by it; whether its end was cut off can no longer be told"
+    } else if damage.covered {
         "the state is not touched by it: a snapshot stands for these records, and only the proof of what happened is lost"
     } else {
         "what happened from there on is not known: it can be read, and proves nothing"

@@ -50,6 +50,9 @@ impl Context {
     pub fn view<T>(&self, view: impl FnOnce(&Replay, &Outside<'_>, &Workspace) -> Result<T, Failure>) -> Result<T, Failure> {
         let workspace = self.workspace()?;
         let replay = Replay::of(&workspace.folder())?;
+        for ignored in &replay.ignored {
+            eprintln!("{ignored}");
+        }
         with_outside(&workspace, |outside| view(&replay, outside, &workspace))
     }
 }

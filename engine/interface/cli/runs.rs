@@ -1,5 +1,7 @@
 //! `sculpt runs`: what was run.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 
 use super::context::Context;
@@ -35,7 +37,16 @@ impl Runs {
             let took = Span(run.elapsed_ms).human();
             rows.push([run.run.clone(), run.started.clone(), took, context.out.state(run.outcome)]);
         }
-        show(&cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() }))?;
+        let mut text = cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() });
+        match runs.pruned {
+            0 => {}
+            1 => text.push_str("1 older run is no longer kept: it was pruned\n"),
+            count => {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{count} older runs are no longer kept: they were pruned");
+            }
+        }
+        show(&text)?;
         Ok(0)
     }
 }

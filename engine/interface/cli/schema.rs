@@ -6,7 +6,7 @@ use crate::interface::failure::Failure;
 use crate::interface::terminal::show;
 use crate::manifest::schema;
 
-/// Prints the JSON Schema of manifests.
+/// Prints the JSON Schema of manifests, or of the configuration.
 #[derive(Debug, Args)]
 pub struct Schema {
     /// Of what
@@ -19,12 +19,15 @@ pub struct Schema {
 enum Of {
     /// A goal's manifest
     Goal,
+    /// The configuration of a workspace, `.opensculpt/config.yaml`
+    Config,
 }
 
 impl Schema {
     pub(super) fn carry_out(self) -> Result<u8, Failure> {
         let schema = match self.of {
             Of::Goal => schema::goal(),
+            Of::Config => schema::config(),
         };
         show(&schema::text(schema))?;
         Ok(0)
