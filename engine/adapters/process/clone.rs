@@ -8,7 +8,7 @@
 //! | step | why there |
 //! |---|---|
 //! | files, signals, session | nothing of the engine is inherited |
-//! | groups | before the user changes, who may not write them |
+//! | groups, where it was not born there | before the user changes, who may not write them |
 //! | user | before the directory, which is to be entered with the user's rights |
 //! | directory, program | |
 
@@ -17,10 +17,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use super::clone3;
 use super::user::Identity;
 
 /// More than the few frames of system calls need, in debug builds too.
@@ -48,8 +49,19 @@ pub(super) struct Image {
     /// Standard input, output and error.
     pub(super) stdio: [OwnedFd; 3],
     pub(super) user: Option<Identity>,
-    /// The files of the groups to join, in order.
-    pub(super) joins: Vec<Arc<File>>,
+    /// The group that it is a member of before its first instruction.
+    pub(super) membership: Option<Membership>,
+}
+
+/// How a process becomes a member of its group.
+#[derive(Debug)]
+pub(super) struct Membership {
+    /// The folder of a group of version 2: a process can be born there.
+    pub(super) folder: Option<Arc<File>>,
+    /// The file into which a process writes `0` that was born elsewhere.
+    pub(super) procs: Arc<File>,
+    /// The same of the groups that limit it.
+    pub(super) limits: Vec<Arc<File>>,
 }
 
 /// A process that has become its program. It is to be waited for through its handle.
@@ -65,6 +77,10 @@ struct Plan<'a> {
     environment: Vec<*const c_char>,
     /// `sh`, a place for the script, and its arguments: for a script without a first line that names its interpreter.
     shell: Vec<*const c_char>,
+    /// True where it was born in its group, with the default answer to every signal that was not ignored.
+    placed: bool,
+    /// The signals that are ignored.
+    ignored: &'a [c_int],
     failure: Option<(Step, i32)>,
 }
 
@@ -74,13 +90,10 @@ pub(super) fn start(image: &Image) -> Result<Cloned, (Step, io::Error)> {
     let arguments = pointers(&image.arguments);
     let mut shell = vec![c"sh".as_ptr(), ptr::null()];
     shell.extend(arguments.iter().skip(1));
-    let mut plan = Plan { image, arguments, environment: pointers(&image.environment), shell, failure: None };
+    let environment = pointers(&image.environment);
+    let mut plan = Plan { image, arguments, environment, shell, placed: true, ignored: ignored(), failure: None };
     let mut stack = vec![0_u8; STACK];
-    let (result, handle) = clone(&mut plan, &mut stack);
-    let pid = match u32::try_from(result) {
-        Ok(pid) if pid > 0 => pid,
-        _ => return Err((Step::Clone, io::Error::last_os_error())),
-    };
+    let (pid, handle) = clone(&mut plan, &mut stack).map_err(|errno| (Step::Clone, errno.into()))?;
     #[expect(unsafe_code, reason = "the kernel has just opened it for us, and nobody else knows it")]
     let handle = unsafe { OwnedFd::from_raw_fd(handle) };
     if let Some((step, errno)) = plan.failure {
@@ -91,29 +104,64 @@ pub(super) fn start(image: &Image) -> Result<Cloned, (Step, io::Error)> {
     Ok(Cloned { pid, handle })
 }
 
-/// The pid and the handle on it, or -1 and nothing.
+/// The pid and the handle on it.
 #[expect(
     unsafe_code,
     reason = "there is no safe clone. Memory and stack outlive the child's use of them, since with CLONE_VFORK this thread stands \
               still until it execs or exits; signals are held back meanwhile, so that no handler of ours runs in the child"
 )]
-fn clone(plan: &mut Plan<'_>, stack: &mut [u8]) -> (c_int, c_int) {
-    let mut handle: c_int = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+fn clone(plan: &mut Plan<'_>, stack: &mut [u8]) -> Result<(u32, c_int), rustix::io::Errno> {
+    let folder = plan.image.membership.as_ref().and_then(|membership| membership.folder.as_ref()).map(AsRawFd::as_raw_fd);
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut old: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut old);
+        let placed = ptr::from_mut(plan).cast::<c_void>();
+        let born = match clone3::start(child, placed, stack, folder) {
+            // Only what no older way meets as well: no memory and too many processes are answers.
+            Err(errno) if !matches!(errno, rustix::io::Errno::NOMEM | rustix::io::Errno::AGAIN) => {
+                plan.placed = false;
+                older(plan, stack)
+            }
+            born => born,
+        };
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, ptr::null_mut());
+        born
+    }
+}
+
+/// The same by the C library: the child is born beside us and moves.
+///
+/// # Safety
+/// As [`clone`], which holds the signals back.
+#[expect(unsafe_code, reason = "there is no safe clone")]
+unsafe fn older(plan: &mut Plan<'_>, stack: &mut [u8]) -> Result<(u32, c_int), rustix::io::Errno> {
+    let mut handle: c_int = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let result = unsafe {
         // The stack grows downwards, from an address that the ABI wants aligned.
         let top = stack.as_mut_ptr().add(stack.len());
         let top = top.sub(top as usize % 16).cast::<c_void>();
-        let result = libc::clone(child, top, flags, ptr::from_mut(plan).cast::<c_void>(), &raw mut handle);
-        let errno = *libc::__errno_location();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const old, ptr::null_mut());
-        *libc::__errno_location() = errno;
-        (result, handle)
-    }
+        libc::clone(child, top, flags, ptr::from_mut(plan).cast::<c_void>(), &raw mut handle)
+    };
+    u32::try_from(result).map(|pid| (pid, handle)).map_err(|_| {
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL);
+        rustix::io::Errno::from_raw_os_error(errno)
+    })
+}
+
+/// The signals that this process ignores; it does not change its mind once it starts others.
+#[expect(unsafe_code, reason = "the standard library cannot ask; a null asks and changes nothing")]
+fn ignored() -> &'static [c_int] {
+    static IGNORED: OnceLock<Vec<c_int>> = OnceLock::new();
+    IGNORED.get_or_init(|| {
+        let is_ignored = |signal: &c_int| unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(*signal, ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+        };
+        (1..=64).filter(is_ignored).collect()
+    })
 }
 
 /// The child's whole life before its program: it never returns into ours.
@@ -137,11 +185,15 @@ impl Plan<'_> {
 
     fn prepare(&self) -> Result<(), (Step, rustix::io::Errno)> {
         let image = self.image;
-        default_signals();
+        default_signals(self.placed.then_some(self.ignored));
         own_files(&image.stdio).map_err(|errno| (Step::Files, errno))?;
         rustix::process::setsid().map_err(|errno| (Step::Session, errno))?;
-        for procs in &image.joins {
-            rustix::io::write(procs, b"0").map_err(|errno| (Step::Join, errno))?;
+        if let Some(Membership { folder, procs, limits }) = &image.membership {
+            let moves = !self.placed || folder.is_none();
+            // The limits first: no member of the group runs its program without them.
+            for procs in limits.iter().chain(moves.then_some(procs)) {
+                rustix::io::write(procs, b"0").map_err(|errno| (Step::Join, errno))?;
+            }
         }
         if let Some(user) = &image.user {
             // (The kernel then forbids core dumps of the shared memory: of a root engine that starts others' processes, as it should be.)
@@ -186,16 +238,26 @@ fn exec(program: *const c_char, arguments: &[*const c_char], environment: &[*con
     }
 }
 
-/// Ignored signals would survive exec, and a handler of ours must not run here: all back to what a new process has.
+/// Ignored signals would survive exec, and a handler of ours must not run here: all back to what a new process has. Where the kernel has
+/// done away with the handlers, only those that are ignored are left.
 #[expect(
     unsafe_code,
     reason = "the standard library cannot reset signals; these calls are async-signal-safe, and the tables are the child's own"
 )]
-fn default_signals() {
+fn default_signals(ignored: Option<&[c_int]>) {
     unsafe {
-        for signal in 1..=64 {
-            // Refused for KILL, STOP and the C library's own two, which stay as they are.
-            libc::signal(signal, libc::SIG_DFL);
+        match ignored {
+            Some(ignored) => {
+                for signal in ignored {
+                    libc::signal(*signal, libc::SIG_DFL);
+                }
+            }
+            None => {
+                for signal in 1..=64 {
+                    // Refused for KILL, STOP and the C library's own two, which stay as they are.
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

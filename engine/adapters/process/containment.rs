@@ -152,7 +152,8 @@ impl Containment {
         match scope.kind() {
             Kind::Group(group) => {
                 let user = user::resolve(launch)?;
-                spawn::spawn(launch, user, group.joins())
+                let membership = group.membership().map_err(|error| SpawnError::other("open the group of a process", &error))?;
+                spawn::spawn(launch, user, membership)
             }
             Kind::Supervised(supervised) => supervised.spawn(launch),
         }

@@ -5,6 +5,7 @@
 
 mod cgroup;
 mod clone;
+mod clone3;
 pub mod containment;
 mod deadline;
 pub mod end;

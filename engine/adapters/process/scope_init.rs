@@ -215,7 +215,7 @@ async fn supervise(launch: &Launch) -> io::Result<u8> {
 
 /// The process itself. It is reaped with all others, not through its handle.
 fn start(launch: &Launch) -> Result<u32, SpawnError> {
-    spawn::start(launch, user::resolve(launch)?, Vec::new()).map(|cloned| cloned.pid)
+    spawn::start(launch, user::resolve(launch)?, None).map(|cloned| cloned.pid)
 }
 
 /// Takes note of every death; false where nobody is left.

@@ -6,9 +6,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 
-use super::clone::{self, Cloned, Image, Step};
+use super::clone::{self, Cloned, Image, Membership, Step};
 use super::identity::{ProcessId, boot_id, unique};
 use super::launch::{Launch, SpawnError};
 use super::output;
@@ -19,9 +18,9 @@ use super::user::Identity;
 /// Where programs are looked for when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Starts the process as a member of the groups behind `joins`.
-pub(super) fn spawn(launch: &Launch, user: Option<Identity>, joins: Vec<Arc<File>>) -> Result<Running, SpawnError> {
-    let cloned = start(launch, user, joins)?;
+/// Starts the process as a member of a group.
+pub(super) fn spawn(launch: &Launch, user: Option<Identity>, membership: Membership) -> Result<Running, SpawnError> {
+    let cloned = start(launch, user, Some(membership))?;
     // It is our child and not yet waited for: its number cannot have passed to another.
     let start = Stat::read(cloned.pid).map(|stat| stat.start).unwrap_or_default();
     let id = ProcessId { pid: cloned.pid, start, boot: boot_id().to_owned(), unique: unique(&cloned.handle) };
@@ -29,7 +28,7 @@ pub(super) fn spawn(launch: &Launch, user: Option<Identity>, joins: Vec<Arc<File
 }
 
 /// The same without a runtime to wait in.
-pub(super) fn start(launch: &Launch, user: Option<Identity>, joins: Vec<Arc<File>>) -> Result<Cloned, SpawnError> {
+pub(super) fn start(launch: &Launch, user: Option<Identity>, membership: Option<Membership>) -> Result<Cloned, SpawnError> {
     let program = launch.argv.first().filter(|program| !program.is_empty()).cloned().unwrap_or_default();
     let (stdout, stderr) = output::open(launch, user.as_ref())?;
     let stdin = nothing().map_err(|error| SpawnError::other("open /dev/null", &error))?;
@@ -44,7 +43,7 @@ pub(super) fn start(launch: &Launch, user: Option<Identity>, joins: Vec<Arc<File
         cwd: Some(cwd),
         stdio: [stdin, stdout.into(), stderr.into()],
         user,
-        joins,
+        membership,
     };
     clone::start(&image).map_err(|(step, error)| explain(launch, &program, step, &error))
 }
@@ -60,7 +59,7 @@ pub(super) fn start_own(program: &Path, arguments: &[&str], stdio: [OwnedFd; 3])
         cwd: None,
         stdio,
         user: None,
-        joins: Vec::new(),
+        membership: None,
     };
     clone::start(&image).map_err(|(_, error)| SpawnError::other(format!("start {}", program.display()), &error))
 }

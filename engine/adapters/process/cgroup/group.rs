@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::process::Signal;
 
 use super::files::{self, failed};
+use crate::adapters::process::clone::Membership;
 use crate::adapters::process::deadline::Deadline;
 use crate::adapters::process::identity::{open_pid, send};
 use crate::adapters::process::limits::Limit;
@@ -45,7 +47,12 @@ pub(in super::super) struct Limited {
 pub(in super::super) struct Group {
     dir: PathBuf,
     version: Version,
-    procs: Arc<File>,
+    /// Where a process is born, in version 2.
+    folder: Option<Arc<File>>,
+    /// Where one moves to that was born elsewhere.
+    procs: OnceLock<Arc<File>>,
+    /// The events of version 2, read often.
+    events: OnceLock<File>,
     limited: Mutex<Vec<Limited>>,
 }
 
@@ -53,9 +60,11 @@ impl Group {
     /// Makes or takes the group of this directory.
     pub(super) fn open(dir: PathBuf, version: Version) -> Result<Self, ScopeError> {
         files::make(&dir).map_err(failed("make the group", &dir))?;
-        let path = dir.join("cgroup.procs");
-        let procs = Arc::new(files::open_for_writing(&path).map_err(failed("open", &path))?);
-        Ok(Self { dir, version, procs, limited: Mutex::default() })
+        let folder = match version {
+            Version::V2 => Some(Arc::new(File::open(&dir).map_err(failed("open", &dir))?)),
+            Version::V1 => None,
+        };
+        Ok(Self { dir, version, folder, procs: OnceLock::new(), events: OnceLock::new(), limited: Mutex::default() })
     }
 
     pub(in super::super) fn dir(&self) -> &Path {
@@ -71,10 +80,19 @@ impl Group {
         self.limited.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The files into which a new member writes `0`, in this order.
-    pub(in super::super) fn joins(&self) -> Vec<Arc<File>> {
-        // The limits first: no member of the group is ever without them.
-        self.limited().into_iter().filter_map(|limited| limited.procs).chain([Arc::clone(&self.procs)]).collect()
+    /// How a process becomes a member.
+    pub(in super::super) fn membership(&self) -> io::Result<Membership> {
+        let procs = if let Some(procs) = self.procs.get() {
+            Arc::clone(procs)
+        } else {
+            let opened = Arc::new(files::open_for_writing(&self.dir.join("cgroup.procs"))?);
+            Arc::clone(self.procs.get_or_init(|| opened))
+        };
+        Ok(Membership {
+            folder: self.folder.clone(),
+            procs,
+            limits: self.limited().into_iter().filter_map(|limited| limited.procs).collect(),
+        })
     }
 
     pub(in super::super) fn members(&self) -> Result<BTreeSet<u32>, ScopeError> {
@@ -84,12 +102,29 @@ impl Group {
     pub(in super::super) fn is_empty(&self) -> Result<bool, ScopeError> {
         match self.version {
             Version::V1 => Ok(self.members()?.is_empty()),
-            Version::V2 => match fs::read_to_string(self.dir.join("cgroup.events")) {
-                Ok(text) => Ok(unpopulated(&text)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Version::V2 => match self.read_events() {
+                Ok(empty) => Ok(empty),
+                Err(error) if is_gone(&error) => Ok(true),
                 Err(error) => Err(failed("read the events of", &self.dir)(error)),
             },
         }
+    }
+
+    /// Whether its events say that nobody is in it. An open file of theirs ends with the group, though another of its name may be there.
+    fn read_events(&self) -> io::Result<bool> {
+        let mut text = [0; 128];
+        if let Some(events) = self.events.get() {
+            match events.read_at(&mut text, 0) {
+                Ok(length) => return Ok(unpopulated(&String::from_utf8_lossy(&text[..length]))),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let events = File::open(self.dir.join("cgroup.events"))?;
+        let length = events.read_at(&mut text, 0)?;
+        // Where another thread was faster, its file serves as well.
+        drop(self.events.set(events));
+        Ok(unpopulated(&String::from_utf8_lossy(&text[..length])))
     }
 
     /// Waits until nobody is in it; false where the deadline came first.
@@ -120,7 +155,7 @@ impl Group {
         };
         let mut text = [0; 128];
         loop {
-            let length = std::os::unix::fs::FileExt::read_at(&events, &mut text, 0)?;
+            let length = events.read_at(&mut text, 0)?;
             if unpopulated(&String::from_utf8_lossy(&text[..length])) {
                 return Ok(true);
             }
@@ -220,6 +255,11 @@ impl Group {
     }
 }
 
+/// A file, or its group, is not there any more.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
+}
+
 fn unpopulated(events: &str) -> bool {
     events.lines().any(|line| line == "populated 0")
 }
@@ -239,7 +279,18 @@ mod tests {
         // Only who may write control groups has anything to test here.
         let Ok(group) = Group::open(dir, Version::V2) else { return };
         let script = "i=0; while [ $i -lt 50 ]; do (sleep 86400 &); i=$((i+1)); done; wait";
-        let launch = Launch {
+        let started = spawn::start(&launch(script), None, group.membership().ok()).expect("a start");
+        while group.members().expect("a look").len() < 20 {
+            std::thread::yield_now();
+        }
+        group.freeze_and_kill("cgroup.freeze", "1", "0").expect("an end");
+        assert!(group.wait_empty(&Deadline::after(Span::seconds(30))).expect("a wait"));
+        assert!(Deadline::after(Span::seconds(30)).wait_exits(&[started.handle]).expect("a wait"));
+        group.remove().expect("a removal");
+    }
+
+    fn launch(script: &str) -> Launch {
+        Launch {
             argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
             env: Vec::new(),
             cwd: "/".into(),
@@ -247,14 +298,25 @@ mod tests {
             group: None,
             stdout: "/dev/null".into(),
             stderr: "/dev/null".into(),
-        };
-        let started = spawn::start(&launch, None, group.joins()).expect("a start");
-        while group.members().expect("a look").len() < 20 {
-            std::thread::yield_now();
         }
-        group.freeze_and_kill("cgroup.freeze", "1", "0").expect("an end");
-        assert!(group.wait_empty(&Deadline::after(Span::seconds(30))).expect("a wait"));
-        assert!(Deadline::after(Span::seconds(30)).wait_exits(&[started.handle]).expect("a wait"));
+    }
+
+    #[test]
+    fn one_that_cannot_be_born_in_its_group_moves_there_before_its_program() {
+        let Some(place) = Hierarchies::read().v2 else { return };
+        let dir = place.here.join(format!("sculpt-test-older-{}", std::process::id()));
+        let Ok(group) = Group::open(dir, Version::V2) else { return };
+        let mut membership = group.membership().expect("a membership");
+        for folder in [membership.folder.clone(), File::open("/").ok().map(Arc::new), None] {
+            // The kernel refuses what is no group, as an older one refuses all of it.
+            membership.folder = folder;
+            let membership = Membership { folder: membership.folder.clone(), procs: Arc::clone(&membership.procs), limits: Vec::new() };
+            let started = spawn::start(&launch("exec sleep 86400"), None, Some(membership)).expect("a start");
+            assert_eq!(group.members().expect("a look"), BTreeSet::from([started.pid]));
+            group.kill().expect("an end");
+            assert!(Deadline::after(Span::seconds(30)).wait_exits(&[started.handle]).expect("a wait"));
+            assert!(group.wait_empty(&Deadline::after(Span::seconds(30))).expect("a wait"));
+        }
         group.remove().expect("a removal");
     }
 }
