@@ -210,6 +210,7 @@ fn bereft() -> Workspace {
     workspace.sculpt("run goal.yaml").run().expect(0);
     workspace.until_written("up");
     let main = Pid::from_raw(i32::try_from(service(&workspace)).unwrap()).unwrap();
+    workspace.sculpt("supervise --stop").run().expect(0);
     kill_process(main, Signal::KILL).unwrap();
     until("the main process to be gone", || {
         workspace.alive().iter().all(|one| one.pid != main.as_raw_nonzero().get().unsigned_abs()).then_some(())

@@ -16,4 +16,5 @@ mod part;
 mod people;
 mod phases;
 mod secrets;
+mod supervisor;
 mod world;

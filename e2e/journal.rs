@@ -56,11 +56,9 @@ fn a_second_engine_is_refused_and_told_who_is_at_work() {
     let mut first = workspace.sculpt("run goal.yaml").start();
     workspace.until_written("up");
     let before = workspace.journal().count("engine_started");
-    for words in ["run goal.yaml", "down long"] {
-        let second = workspace.sculpt(words).run();
-        assert_ne!(second.code, 0, "{words}: {}", second.said());
-        assert!(second.err.contains(&first.pid().to_string()) && second.err.contains("run of long"), "{words}: {}", second.err);
-    }
+    let engine = workspace.supervisor().expect("a supervisor");
+    let second = workspace.sculpt("supervise").run().expect(1);
+    assert!(second.err.contains(&engine.to_string()) && second.err.contains("`--replace` lets another one take over"), "{}", second.err);
     assert_eq!(workspace.journal().count("engine_started"), before);
     // To look is allowed at any time.
     assert_eq!(workspace.phase("work")["state"], "running");
@@ -92,8 +90,10 @@ fn abandoned() -> Workspace {
     let mut run = workspace.sculpt("run goal.yaml").start();
     let all = || (workspace.sleepers() == 4).then_some(());
     until("everybody to sleep", all);
+    // The client first: it would start the next engine.
     run.kill();
     assert_eq!(run.wait().code, -9);
+    workspace.kill_the_supervisor();
     assert_eq!(workspace.sleepers(), 4, "a dead engine breaks no child: {:#?}", workspace.alive());
     workspace
 }
@@ -108,11 +108,14 @@ fn what_a_killed_engine_left_is_shown_and_taken_down() {
 }
 
 #[test]
-fn what_a_killed_engine_left_at_work_is_ended_by_the_next_run() {
+fn what_a_killed_engine_left_at_work_goes_on_with_the_next_run_and_is_begun_once() {
     let workspace = abandoned();
-    workspace.sculpt("run goal.yaml").run().expect(0);
-    // The service of scope goal, once.
-    assert_eq!(workspace.sleepers(), 1, "{:#?}", workspace.alive());
+    let run = workspace.sculpt("run goal.yaml").start();
+    until("the next engine to adopt all of it", || (workspace.journal().count("adopted") == 3).then_some(()));
+    assert_eq!(workspace.sleepers(), 4, "{:#?}", workspace.alive());
+    assert_eq!(workspace.journal().count("run_started"), 1);
+    workspace.sculpt("stop long").run().expect(0);
+    run.wait().expect(130);
     workspace.sculpt("down long").run().expect(0);
     workspace.expect_nothing_alive("down after a second run");
 }
@@ -138,6 +141,7 @@ fn an_engine_that_is_killed_at_any_record_leaves_nobody_after_down() {
         until("so many records", || (lines() >= record).then_some(()));
         run.kill();
         run.wait();
+        workspace.kill_the_supervisor();
         let down = workspace.sculpt("down it").run();
         assert_eq!(down.code, 0, "killed at record {record}: {}", down.said());
         workspace.expect_nothing_alive(&format!("killed at record {record}"));

@@ -1,17 +1,21 @@
 //! The journal, read as what it is: lines of JSON.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// The records of a journal.
+/// The records of a journal, those of its headers among them.
 pub(crate) struct Journal(Vec<Value>);
 
 impl Journal {
-    /// All whole lines; a last one may be in the writing.
-    pub(crate) fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    /// All whole lines of a workspace's segments, oldest first; a last one may be in the writing.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let sealed = std::fs::read_dir(folder.join("journal")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut segments: Vec<PathBuf> = sealed.filter(|path| path.extension().is_some_and(|kind| kind == "jsonl")).collect();
+        segments.sort();
+        segments.push(folder.join("journal.jsonl"));
+        let texts: String = segments.iter().map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect();
+        let lines = texts.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         Self(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["rec"].take()).collect())
     }
 

@@ -65,6 +65,18 @@ impl Program {
         Started { child, out, err, limit: self.limit }
     }
 
+    /// Runs it to its end, whatever that is; within the limit, for a test that fails is to fail and not to wait.
+    pub(crate) fn quietly(mut self) {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut child) = self.command.spawn() else { return };
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < self.limit && matches!(child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(child.kill());
+        drop(child.wait());
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(self) -> Ended {
         self.start().wait()

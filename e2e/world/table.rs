@@ -29,6 +29,17 @@ impl std::fmt::Debug for Process {
     }
 }
 
+impl Process {
+    /// Whether it is the supervisor of the workspace in this folder.
+    pub(crate) fn supervises(&self, root: &Path) -> bool {
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        let arguments: Vec<&str> = self.arguments.split_ascii_whitespace().collect();
+        matches!(arguments[..], [_, "-C", place, "supervise", ..] if Path::new(place) == root) || {
+            matches!(arguments[..], [_, "supervise"]) && self.folder == root
+        }
+    }
+}
+
 /// All processes that run. A zombie does not run, whatever it still shows.
 pub(crate) fn processes() -> Vec<Process> {
     let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());

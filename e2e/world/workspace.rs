@@ -96,7 +96,7 @@ impl Workspace {
     }
 
     pub(crate) fn journal(&self) -> Journal {
-        Journal::read(&self.path(".opensculpt/journal.jsonl"))
+        Journal::read(&self.path(".opensculpt"))
     }
 
     /// The random id that names the control groups, once there is one.
@@ -111,8 +111,21 @@ impl Workspace {
     }
 
     /// All that runs for this workspace, by the look of the host.
+    /// Its supervisor is not part of it: it watches over all this, and ends by itself.
     pub(crate) fn alive(&self) -> Vec<Process> {
+        let mut all = self.all();
+        all.retain(|process| !process.supervises(self.root()));
+        all
+    }
+
+    fn all(&self) -> Vec<Process> {
         table::of_workspace(&self.mark, self.root(), self.id().as_deref(), &self.strangers.borrow())
+    }
+
+    /// The process id of the workspace's supervisor, by the table of processes.
+    pub(crate) fn supervisor(&self) -> Option<u32> {
+        let all = table::processes();
+        all.iter().find(|process| process.supervises(self.root())).map(|process| process.pid)
     }
 
     /// Of these, who does what the manifest asked for: sleeps. Where there are no control groups, a supervisor stands beside.
@@ -134,6 +147,15 @@ impl Workspace {
         assert!(groups.is_empty(), "{case}: control groups without anybody in them: {groups:?}");
         let survivors = self.journal().last_survivors();
         assert_eq!(survivors, Some(0), "{case}: the journal's own measurement");
+    }
+
+    /// kill -9 of the supervisor, where there is one.
+    pub(crate) fn kill_the_supervisor(&self) {
+        let Some(pid) = self.supervisor().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else { return };
+        let _ = kill_process(pid, Signal::KILL);
+        until("the supervisor's end", || {
+            (self.supervisor().is_none_or(|other| other != pid.as_raw_nonzero().get().unsigned_abs())).then_some(())
+        });
     }
 
     pub(crate) fn ps(&self) -> Value {
@@ -163,10 +185,17 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
+        if self.path(".opensculpt").is_dir() {
+            for words in ["down --all", "supervise --stop"] {
+                let mut command = Command::new(program::path());
+                command.args(words.split_whitespace());
+                self.command(command).quietly();
+            }
+        }
         // A failed test leaves nothing either. What is killed bears the mark of this test, or lies in its folder.
         // Again and again: a shell may start its next command between the look and its end.
         for _ in 0..100 {
-            let alive = self.alive();
+            let alive = self.all();
             if alive.is_empty() {
                 return;
             }

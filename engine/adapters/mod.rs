@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod local;
+pub mod notify;
 pub mod probes;
 pub mod process;
 pub mod socket;

@@ -5,16 +5,19 @@
 //!                        └→ looks → probe ───────────────────────────────→ answers ────┘
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{oneshot, watch};
+
+use super::handle::{Asked, Handle};
 
 use crate::adapters::local::prepare::{Vaults, keep_environment};
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::{ConfigError, Workspace, WorkspaceError};
+use crate::base::name::Name;
 use crate::base::time::Timestamp;
 use crate::journal::commit::{Journal, ReplayError};
 use crate::journal::error::{Dead, WriteError};
@@ -24,7 +27,7 @@ use crate::kernel::engine::Kernel;
 use crate::kernel::fold::Misfit;
 use crate::kernel::input::{Input, Refusal, Request};
 use crate::kernel::record::Record;
-use crate::kernel::state::State;
+use crate::kernel::state::{Goal, State};
 use crate::manifest::config::Retention;
 use crate::ports::clock::Clock;
 use crate::ports::probe::Probe;
@@ -65,38 +68,8 @@ pub enum EngineError {
     Secrets(#[source] std::io::Error),
 }
 
-/// Asks a running engine for something, from anywhere in the process.
-#[derive(Clone, Debug)]
-pub struct Handle(pub(super) UnboundedSender<Asked>);
-
-/// A request, with the environment of the run that it begins, and the place its refusal goes to.
-pub(super) struct Asked {
-    pub(super) request: Request,
-    pub(super) env: Option<Environment>,
-    pub(super) answer: oneshot::Sender<Result<(), Refusal>>,
-}
-
 /// The environment of a run: that of whoever asked for it.
 pub type Environment = IndexMap<String, String>;
-
-impl Handle {
-    /// Asks. The answer comes once the request is committed, or refused; an error of the channel means that the engine is gone.
-    pub fn request(&self, request: Request) -> oneshot::Receiver<Result<(), Refusal>> {
-        self.send(request, None)
-    }
-
-    /// The same for a request that begins a run, with the environment that its phases are given.
-    pub fn run(&self, request: Request, env: Environment) -> oneshot::Receiver<Result<(), Refusal>> {
-        self.send(request, Some(env))
-    }
-
-    fn send(&self, request: Request, env: Option<Environment>) -> oneshot::Receiver<Result<(), Refusal>> {
-        let (answer, told) = oneshot::channel();
-        // An engine that is gone answers by dropping the other end.
-        drop(self.0.send(Asked { request, env, answer }));
-        told
-    }
-}
 
 /// The engine of a workspace, while it holds the journal.
 pub struct Engine {
@@ -116,6 +89,14 @@ pub struct Engine {
     pub(super) heard: UnboundedReceiver<Input>,
     pub(super) handle: Handle,
     pub(super) asked: UnboundedReceiver<Asked>,
+    /// The goals that something was asked about, until nothing of them is under way any more.
+    pub(super) touched: BTreeSet<Name>,
+    /// Who is told when nothing of a goal is under way any more.
+    pub(super) watches: Vec<(Name, oneshot::Sender<u64>)>,
+    /// How far the journal is written, for whoever reads it.
+    pub(super) written: watch::Sender<u64>,
+    /// True once somebody has told the engine to let go.
+    pub(super) released: bool,
 }
 
 /// Who watches a run: called for each record once it is committed, with the state after the commit.
@@ -148,11 +129,7 @@ impl Engine {
         let clock = Arc::clone(&self.clock);
         tokio::select! {
             biased;
-            Some(Asked { request, env, answer }) = self.asked.recv() => {
-                let refusal = self.ask(request, env, observer)?;
-                // Whoever asked may be gone.
-                drop(answer.send(refusal.map_or(Ok(()), Err)));
-            }
+            Some(asked) = self.asked.recv() => self.hear_asked(asked, observer)?,
             Some(input) = self.heard.recv() => {
                 let mut batch = vec![input];
                 while batch.len() < BATCH && let Ok(input) = self.heard.try_recv() {
@@ -167,6 +144,22 @@ impl Engine {
         Ok(())
     }
 
+    fn hear_asked(&mut self, asked: Asked, observer: &mut Observer<'_>) -> Result<(), EngineError> {
+        match asked {
+            Asked::Request { request, env, answer } => {
+                if let Some(goal) = request.goal() {
+                    self.touched.insert(goal.clone());
+                }
+                let refusal = self.ask(request, env, observer)?;
+                // Whoever asked may be gone.
+                drop(answer.send(refusal.map_or_else(|| Ok(self.journal.last()), Err)));
+            }
+            Asked::Settled { goal, tell } => self.watches.push((goal, tell)),
+            Asked::Release => self.released = true,
+        }
+        Ok(())
+    }
+
     /// Does what is asked, or gives its refusal.
     pub(super) fn ask(
         &mut self,
@@ -174,7 +167,10 @@ impl Engine {
         env: Option<Environment>,
         observer: &mut Observer<'_>,
     ) -> Result<Option<Refusal>, EngineError> {
-        if let (Request::Run { plan, .. }, Some(env)) = (&request, env) {
+        let begins = |goal| !self.kernel.state().goals.get(goal).is_some_and(Goal::is_running);
+        if let (Request::Run { plan, .. }, Some(env)) = (&request, env)
+            && begins(&plan.goal)
+        {
             // Before the run is recorded: an engine that goes on with it must find what its phases are to be given.
             let run = self.kernel.next_run(&plan.goal);
             keep_environment(&self.workspace.run(&run), &env)?;

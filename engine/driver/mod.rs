@@ -2,13 +2,15 @@
 
 mod brief;
 mod command;
+mod driving;
 pub mod engine;
+pub mod handle;
 mod hands;
 mod hearing;
 mod job;
 pub mod opening;
 pub mod preflight;
 mod probing;
-mod serving;
+pub mod serving;
 mod shell;
 mod texts;

@@ -1,12 +1,14 @@
 //! How an engine begins: the journal is taken and replayed, and what an engine that died left is gone on with.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
 
-use super::engine::{Engine, EngineError, Handle};
+use super::engine::{Engine, EngineError};
+use super::handle::Handle;
 use crate::adapters::clock::HostClock;
 use crate::adapters::local::prepare::Vaults;
 use crate::adapters::local::runtime::LocalRuntime;
@@ -67,7 +69,8 @@ impl Engine {
         let Open { journal, state, opened, ignored } =
             Journal::open(&workspace.folder(), &Opening { workspace: id, doing, now: clock.now() })?;
         let (tell, heard) = unbounded_channel();
-        let (handle, asked) = unbounded_channel();
+        let (ask, asked) = unbounded_channel();
+        let (written, reading) = watch::channel(journal.last());
         let mut engine = Self {
             kernel: Kernel::new(state),
             journal,
@@ -83,8 +86,12 @@ impl Engine {
             standing: HashMap::new(),
             tell: Tell::new(tell),
             heard,
-            handle: Handle(handle),
+            handle: Handle::new(ask, reading),
             asked,
+            touched: BTreeSet::new(),
+            watches: Vec::new(),
+            written,
+            released: false,
         };
         let torn = opened.torn.map_or(0, |torn| torn.bytes);
         let version = env!("CARGO_PKG_VERSION").to_owned();

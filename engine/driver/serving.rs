@@ -1,57 +1,114 @@
-//! How an engine is driven: until nothing is under way any more.
+//! How an engine serves a workspace: whatever is asked, as long as something is promised.
+//!
+//! | as long as | it stays |
+//! |---|---|
+//! | something is under way, or a process lives that it answers for | yes |
+//! | a client is there | yes |
+//! | it was told to stay | yes |
+//! | it was told to let go | no, whatever lives: the next engine adopts it |
 
-use std::cell::Cell;
+use std::time::Duration;
 
-use super::engine::{Engine, EngineError, Environment, Observer};
+use tokio::sync::watch;
+use tokio::time::Interval;
+
+use super::engine::{Engine, EngineError};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
-use crate::kernel::input::Request;
 use crate::kernel::stock::Kind;
 use crate::manifest::resource::Scope;
 
+/// The clients of an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clients {
+    /// How many are there.
+    pub present: usize,
+    /// How many have ever come.
+    pub came: u64,
+}
+
+/// How long an engine stays when nothing is promised and nobody is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Until it is told to let go.
+    UntilTold,
+    /// Not at all, once a client has come; whoever started it has this long to come.
+    ForItsFirstClient(Duration),
+}
+
+/// What an engine that serves must know of what is around it.
+pub struct Service<'s> {
+    /// Its clients.
+    pub clients: watch::Receiver<Clients>,
+    /// How long it stays without reason.
+    pub stay: Stay,
+    /// How often somebody wants to know that the loop turns, and how they are told.
+    pub beat: Option<(Duration, &'s dyn Fn())>,
+}
+
 impl Engine {
-    /// Does what is asked and all that follows from it, until nothing is under way any more.
-    ///
-    /// Where people are asked and nobody attends, it returns as soon as only they are waited for. A person may come and go meanwhile:
-    /// `attended` is looked at after each thing that is heard.
+    /// Does what is asked, by anybody and at any time, until nothing is promised any more or it is told to let go.
     ///
     /// # Errors
-    /// Where the request is refused, or the journal cannot be written. Then nothing more is done.
-    pub async fn drive(
-        &mut self,
-        request: Request,
-        env: Option<Environment>,
-        attended: &Cell<bool>,
-        observer: &mut Observer<'_>,
-    ) -> Result<(), EngineError> {
-        let goal = request.goal().cloned();
-        let driven = self.drive_on(request, env, attended, observer).await;
-        match driven {
-            Ok(()) => self.tidy(goal.as_ref()),
-            Err(EngineError::Refused(_)) => {}
-            Err(_) => self.cut_off(),
+    /// Where the journal cannot be written. What was at work is ended then; what lives with its goal stays.
+    pub async fn serve(&mut self, service: Service<'_>) -> Result<(), EngineError> {
+        // Of what an engine that died left, something may just have ended.
+        self.touched.extend(self.kernel.state().goals.keys().cloned());
+        let served = self.serve_on(service).await;
+        if served.is_err() {
+            self.cut_off();
         }
-        driven
+        served
     }
 
-    async fn drive_on(
-        &mut self,
-        request: Request,
-        env: Option<Environment>,
-        attended: &Cell<bool>,
-        observer: &mut Observer<'_>,
-    ) -> Result<(), EngineError> {
-        if let Some(refusal) = self.ask(request, env, observer)? {
-            return Err(refusal.into());
+    async fn serve_on(&mut self, mut service: Service<'_>) -> Result<(), EngineError> {
+        let mut beats = service.beat.map(|(period, _)| tokio::time::interval(period));
+        let mut nobody = |_, _: &_, _: &_| {};
+        let patience = match service.stay {
+            Stay::UntilTold => Duration::ZERO,
+            Stay::ForItsFirstClient(patience) => patience,
+        };
+        let mut patience = std::pin::pin!(tokio::time::sleep(patience));
+        loop {
+            self.settle();
+            let clients = *service.clients.borrow_and_update();
+            let expecting = service.stay == Stay::UntilTold || clients.came == 0 && !patience.is_elapsed();
+            if self.released || !(expecting || clients.present > 0 || self.kernel.is_needed()) {
+                return Ok(());
+            }
+            tokio::select! {
+                heard = self.hear(&mut nobody) => heard?,
+                // An error would mean that the server is gone, and with it all clients; it outlives this.
+                Ok(()) = service.clients.changed() => {}
+                () = &mut patience, if !patience.is_elapsed() => {}
+                () = next(&mut beats) => service.beat.iter().for_each(|(_, beat)| beat()),
+            }
         }
-        while self.kernel.is_busy() || attended.get() && !self.kernel.asked().is_empty() {
-            self.hear(observer).await?;
+    }
+
+    /// Says how far the journal is written, and tells whoever waits for a goal of which nothing is under way any more.
+    fn settle(&mut self) {
+        let last = self.journal.last();
+        self.written.send_if_modified(|written| std::mem::replace(written, last) != last);
+        if self.touched.is_empty() && self.watches.is_empty() {
+            return;
         }
-        Ok(())
+        let settled: Vec<Name> = self.touched.iter().filter(|goal| !self.kernel.is_busy_with(goal)).cloned().collect();
+        for goal in settled {
+            self.touched.remove(&goal);
+            self.tidy(&goal);
+        }
+        let (kernel, watches) = (&self.kernel, std::mem::take(&mut self.watches));
+        let (busy, idle): (Vec<_>, Vec<_>) = watches.into_iter().partition(|(goal, _)| kernel.is_busy_with(goal));
+        self.watches = busy;
+        for (_, tell) in idle {
+            // Whoever waited may be gone.
+            let _gone = tell.send(last);
+        }
     }
 
     /// Ends what is at work when nothing can be recorded any more. What lives with its goal stays, as it would if the engine had died.
-    fn cut_off(&self) {
+    pub(super) fn cut_off(&self) {
         let state = self.kernel.state();
         let lives_on = |owner: &Owner| state.resource(owner).is_some_and(|resource| resource.scope == Scope::Goal);
         let at_work = state.effects.values().filter(|open| !lives_on(&open.owner)).map(|open| open.owner.clone());
@@ -66,10 +123,20 @@ impl Engine {
     }
 
     /// Removes the scopes of a goal of which nothing runs. Nobody is in them: one that cannot be removed now is removed the next time.
-    fn tidy(&self, goal: Option<&Name>) {
-        let Some((name, goal)) = goal.and_then(|name| self.kernel.state().goals.get_key_value(name)) else { return };
+    pub(super) fn tidy(&self, name: &Name) {
+        let Some(goal) = self.kernel.state().goals.get(name) else { return };
         if !goal.is_running() && goal.live_resources().all(|resource| resource.kind != Kind::Process) {
             self.runtime.tidy(name);
         }
+    }
+}
+
+/// The next beat; never where nobody wants to know.
+async fn next(beats: &mut Option<Interval>) {
+    match beats {
+        Some(beats) => {
+            beats.tick().await;
+        }
+        None => std::future::pending().await,
     }
 }

@@ -5,8 +5,13 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::report::{self, Format};
+use super::socket::client::SocketError;
+use super::socket::protocol::VERSION;
 use super::terminal::{Look, Tone};
+use crate::adapters::process::launch::SpawnError;
 use crate::adapters::workspace::WorkspaceError;
 use crate::base::diagnostic::Diagnostic;
 use crate::driver::engine::EngineError;
@@ -69,6 +74,15 @@ pub enum Failure {
         /// What to do.
         hints: Vec<String>,
     },
+    /// The supervisor says so.
+    #[error("{}", .0.message)]
+    Told(Complaint),
+    /// The supervisor cannot be started.
+    #[error("failed to start the supervisor")]
+    Start(#[source] SpawnError),
+    /// The supervisor cannot be asked.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// A file cannot be read or written.
     #[error("failed to {act} `{}`", path.display())]
     File {
@@ -79,6 +93,9 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A person or the system wanted it to end before anything was begun.
+    #[error("interrupted before anything was begun")]
+    Interrupted,
     /// What was asked for cannot be shown.
     #[error("failed to write to standard output")]
     Output(#[source] io::Error),
@@ -87,7 +104,25 @@ pub enum Failure {
     NobodyReads,
 }
 
+/// A failure as it goes from one process to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// What failed.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hints: Vec<String>,
+    /// The exit code.
+    pub exit_code: u8,
+}
+
 impl Failure {
+    /// The failure as another process can tell it.
+    pub fn complaint(&self) -> Complaint {
+        Complaint { message: self.to_string(), causes: self.causes(), hints: self.hints(), exit_code: self.code() }
+    }
+
     /// A wrong usage.
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { what: what.into(), hints: vec![hint.into()] }
@@ -113,6 +148,8 @@ impl Failure {
     pub const fn code(&self) -> u8 {
         match self {
             Self::NobodyReads => 0,
+            Self::Interrupted => 130,
+            Self::Told(complaint) => complaint.exit_code,
             Self::Manifest(_) | Self::Set(_) | Self::Place(_) | Self::Usage { .. } | Self::Engine(EngineError::Refused(_)) => USAGE,
             _ => 1,
         }
@@ -121,6 +158,13 @@ impl Failure {
     /// What to do, each a sentence without a full stop.
     pub fn hints(&self) -> Vec<String> {
         match self {
+            Self::Told(complaint) => complaint.hints.clone(),
+            Self::Socket(SocketError::Mismatch(speaker)) if speaker.version > VERSION => {
+                vec!["it is newer than this `sculpt`: update this one".to_owned()]
+            }
+            Self::Socket(SocketError::Mismatch(_)) => {
+                vec!["`sculpt supervise --replace` lets this one take over; what lives stays".to_owned()]
+            }
             Self::Place(no_place) => place_hints(no_place),
             Self::Engine(error) => engine_hints(error),
             Self::Usage { hints, .. } | Self::Refused { hints, .. } => hints.clone(),
@@ -144,6 +188,8 @@ impl Failure {
     /// Why: what lies below, outermost first.
     pub fn causes(&self) -> Vec<String> {
         match self {
+            Self::Told(complaint) => complaint.causes.clone(),
+            Self::Engine(EngineError::Refused(Refusal::Different { differences, .. })) => differences.clone(),
             Self::Set(errors) => errors.iter().map(ToString::to_string).collect(),
             Self::Unmet(unmet) => unmet.iter().map(|unmet| unmet.what.clone()).collect(),
             _ => {
@@ -189,9 +235,7 @@ impl Failure {
     }
 
     fn render_json(&self) -> String {
-        let error = serde_json::json!({
-            "error": { "message": self.to_string(), "causes": self.causes(), "hints": self.hints(), "exit_code": self.code() }
-        });
+        let error = serde_json::json!({ "error": self.complaint() });
         format!("{error:#}\n")
     }
 }
@@ -208,6 +252,10 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
         EngineError::Replay(commit::ReplayError::Open(OpenError::Write(WriteError::Dead(error))))
         | EngineError::Write(WriteError::Dead(error))
         | EngineError::Sync(error) => dead(error),
+        EngineError::Refused(Refusal::Different { run, .. }) => {
+            let goal = crate::kernel::state::goal_of(run);
+            vec![format!("wait until it is done, or stop it with `sculpt stop {goal}`; what is asked for in the same way is attached to")]
+        }
         EngineError::Refused(Refusal::Running { run }) => {
             let goal = crate::kernel::state::goal_of(run);
             vec![format!("look at it with `sculpt status {goal}`, or stop it with `sculpt stop {goal}`")]
@@ -225,8 +273,8 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
 
 fn held_hints() -> Vec<String> {
     vec![
-        "wait until it is done, or stop it: `sculpt stop`".to_owned(),
         "one engine works in a workspace at a time; `sculpt status` and the other looks work meanwhile".to_owned(),
+        "`sculpt supervise --stop` lets a supervisor go, `--replace` lets another one take over; what lives stays".to_owned(),
     ]
 }
 

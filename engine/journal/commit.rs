@@ -178,6 +178,11 @@ impl Journal {
         Ok(committed)
     }
 
+    /// The number of the last record.
+    pub fn last(&self) -> u64 {
+        self.log.last().seq
+    }
+
     /// Brings everything to disk.
     ///
     /// # Errors

@@ -69,6 +69,23 @@ impl Kernel {
             || self.live.runs.values().any(LiveRun::is_busy)
     }
 
+    /// The same of one goal. What an engine that died left is everybody's matter until it is swept.
+    pub fn is_busy_with(&self, goal: &Name) -> bool {
+        let ours = |id: &RunId| super::state::goal_of(id) == goal.as_str();
+        let waited = |id: &super::action::EffectId| self.state.effects.get(id).is_some_and(|open| open.owner.goal == *goal);
+        self.live.recovering.is_some()
+            || self.live.questions.values().any(|question| ours(question.run()))
+            || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str())
+            || self.live.waiters.keys().any(waited)
+            || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
+    }
+
+    /// True while an engine has something to do or to stand by: something is under way, or a process lives that it answers for.
+    /// A run that only waits for a person is nothing to stand by for.
+    pub fn is_needed(&self) -> bool {
+        self.is_busy() || self.state.needs_engine()
+    }
+
     /// The phases that ask a person, of the runs that this engine carries out. What another goal's parked run asks is not its matter.
     pub fn asked(&self) -> Vec<Owner> {
         let runs = self.state.goals.values().filter_map(|goal| goal.run.as_ref());

@@ -105,6 +105,14 @@ pub enum Refusal {
         /// The run.
         run: RunId,
     },
+    /// The goal is running, and what is asked for is something else.
+    #[error("{run} is running, and what is asked for is something else")]
+    Different {
+        /// The run.
+        run: RunId,
+        /// What is different, each a sentence without a full stop.
+        differences: Vec<String>,
+    },
     /// The goal is being torn down.
     #[error("`{goal}` is being torn down")]
     Falling {

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeSet;
 
-use super::action::{About, Effect, EffectId, Look, QuestionId, Seen, StopPolicy};
+use super::action::{About, Effect, EffectId, Look, QuestionId, RunId, Seen, StopPolicy};
 use super::answer::{Answer, Said, Stage};
 use super::deadline::Deadline;
 use super::fault::Fault;
@@ -111,6 +111,15 @@ pub struct Question {
     last: Option<Answer>,
     /// The standing permit of a check that runs a command.
     permit: Option<EffectId>,
+}
+
+impl Question {
+    /// The run whose phase asks.
+    pub(super) const fn run(&self) -> &RunId {
+        match &self.asker {
+            Asker::Check { at, .. } | Asker::Ready { at, .. } => &at.run,
+        }
+    }
 }
 
 impl Turn<'_> {

@@ -359,6 +359,18 @@ impl Record {
         }
     }
 
+    /// The name of the goal that the record is about, where it says so itself.
+    pub fn goal(&self) -> Option<&str> {
+        match self {
+            Self::Requested { owner, .. }
+            | Self::Adopted { owner, .. }
+            | Self::ResourceReady { owner, .. }
+            | Self::ResourceGone { owner, .. } => Some(owner.goal.as_str()),
+            Self::DownStarted { goal, .. } | Self::DownEnded { goal, .. } => Some(goal.as_str()),
+            _ => self.run().map(super::state::goal_of),
+        }
+    }
+
     /// The phase that the record is about.
     pub const fn phase(&self) -> Option<PhaseIx> {
         match self {

@@ -7,13 +7,14 @@ use super::fault::Fault;
 use super::input::{At, Refusal, Request};
 use super::outcome::{Outcome, Proof};
 use super::phase::PhaseState;
-use super::record::{Record, StopReason};
+use super::record::{Record, RunOptions, StopReason};
 use super::state::Run;
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::manifest::check::Holds;
-use crate::plan::sealed::PhaseIx;
+use crate::plan::difference::difference;
+use crate::plan::sealed::{PhaseIx, Plan};
 
 impl Turn<'_> {
     /// Does what was asked, or refuses it and changes nothing.
@@ -29,8 +30,15 @@ impl Turn<'_> {
                     return self.refuse(Refusal::Falling { goal: plan.goal });
                 }
                 if let Some(run) = goal.and_then(|goal| goal.run.as_ref()).filter(|run| run.ended.is_none()) {
-                    let run = run.id.clone();
-                    return self.refuse(Refusal::Running { run });
+                    let differences = differences(run, &plan, &options);
+                    let id = run.id.clone();
+                    // Where the same is under way, whoever asks for it has what was asked for.
+                    if !differences.is_empty() {
+                        self.refuse(Refusal::Different { run: id, differences });
+                    } else if run.stopping.is_some() {
+                        self.refuse(Refusal::Running { run: id });
+                    }
+                    return;
                 }
                 let run = self.state.next_run(&plan.goal);
                 self.record(Record::RunStarted { run: run.clone(), plan, options });
@@ -160,6 +168,18 @@ impl Turn<'_> {
             self.end_now(at, outcome, proof, fault, why);
         }
     }
+}
+
+/// In what a run that is asked for differs from the one that is under way, in words.
+fn differences(run: &Run, plan: &Plan, options: &RunOptions) -> Vec<String> {
+    let mut found = difference(&run.plan, plan);
+    for (name, there, asked) in [("--once", run.options.once, options.once), ("--strict", run.options.strict, options.strict)] {
+        if there != asked {
+            let (with, without) = if there { ("there", "here") } else { ("here", "there") };
+            found.push(format!("`{name}` was given {with} and not {without}"));
+        }
+    }
+    found
 }
 
 /// True where nothing of a run goes on but waiting for a person.

@@ -13,7 +13,8 @@ use super::fault::Fault;
 use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::PhaseState;
 use super::record::{RunOptions, StopReason};
-use super::stock::Resource;
+use super::requests::is_parked;
+use super::stock::{Kind, Resource};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -259,6 +260,15 @@ impl State {
         self.goals.get(&owner.goal)?.resources.get(owner)
     }
 
+    /// True where an engine is to be at work, by what the journal knows: a run is not over and does more than wait for a person, a
+    /// goal is going down, or a process lives that somebody must answer for.
+    pub fn needs_engine(&self) -> bool {
+        let under_way = |goal: &Goal| goal.falling || goal.run.as_ref().is_some_and(|run| run.ended.is_none() && !is_parked(run));
+        self.goals.values().any(under_way)
+            || self.effects.values().any(|open| open.process.is_some())
+            || self.live_resources().any(|resource| resource.kind == Kind::Process)
+    }
+
     /// The state as it was before it was written down: what follows from the rest is not.
     pub fn restored(mut self) -> Self {
         for run in self.goals.values_mut().flat_map(|goal| goal.run.iter_mut().chain(&mut goal.older)) {
@@ -326,6 +336,11 @@ impl Run {
             Unlock::Finished => true,
             Unlock::Failed => outcome == Outcome::Failed,
         }
+    }
+
+    /// True where nothing of it goes on but waiting for a person.
+    pub fn is_parked(&self) -> bool {
+        is_parked(self)
     }
 
     /// The place of a phase.

@@ -61,6 +61,17 @@ pub enum For {
     },
 }
 
+impl Teardown {
+    /// The name of the goal whose it is.
+    pub(super) fn goal(&self) -> &str {
+        match &self.purpose {
+            For::Attempt(at) | For::Replacing(at) => goal_of(&at.run),
+            For::Removed(run) | For::Run(run) => goal_of(run),
+            For::Dismissed { goal, .. } | For::Down { goal, .. } => goal.as_str(),
+        }
+    }
+}
+
 /// One place to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

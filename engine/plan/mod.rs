@@ -1,6 +1,7 @@
 //! Goal → Plan: the sealed, expanded DAG that the kernel carries out.
 
 pub mod compile;
+pub mod difference;
 pub mod error;
 pub mod explain;
 pub mod sealed;

@@ -57,6 +57,11 @@ impl Replay {
 
     /// Replays what came since. True where something did.
     pub fn refresh(&mut self) -> Result<bool, ReplayError> {
+        self.refresh_with(|_, _, _| {})
+    }
+
+    /// The same, and shows each record with the state after it.
+    pub fn refresh_with(&mut self, mut observe: impl FnMut(Timestamp, &Record, &State)) -> Result<bool, ReplayError> {
         let before = self.beside.seq;
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
@@ -72,6 +77,7 @@ impl Replay {
         for entry in &mut reader {
             let entry = entry?;
             self.take(entry.seq, entry.at, &entry.record)?;
+            observe(entry.at, &entry.record, &self.state);
         }
         self.reader = Some(reader);
         Ok(self.beside.seq > before)

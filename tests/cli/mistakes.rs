@@ -17,7 +17,7 @@ fn mistakes_and_what_to_do_about_them() {
         &["run", "goals/nothing.yaml"],
         &["run", "goals/hello.yaml", "--set", "prt=1", "--set", "port=x"],
         &["run", "goals/hello.yaml", "--profile", "fast"],
-        &["run", "goals/hello.yaml", "--detach"],
+        &["run", "goals/hello.yaml", "--detach", "--junit", "out.xml"],
         &["run", "goals/hello.yaml", "--from", "greet"],
         &["status", "crm"],
         &["why", "crm/server"],

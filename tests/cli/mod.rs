@@ -84,12 +84,31 @@ pub(crate) fn sculpt(dir: &Path, args: &[&str]) -> Said {
     }
 }
 
+/// A folder of one test. Nothing of it lives on, however the test ends.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.path().join(".opensculpt").is_dir() {
+            for args in [&["down", "--all"][..], &["supervise", "--stop"]] {
+                drop(command(self.path(), args).output());
+            }
+        }
+    }
+}
+
 /// A workspace with these manifests in goals/.
-pub(crate) fn workspace(goals: &[(&str, &str)]) -> tempfile::TempDir {
+pub(crate) fn workspace(goals: &[(&str, &str)]) -> Folder {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("goals")).unwrap();
     for (name, text) in goals {
         std::fs::write(dir.path().join("goals").join(name), text).unwrap();
     }
-    dir
+    Folder(dir)
 }

@@ -85,6 +85,8 @@ fn take(dir: &Path) -> Sample {
     let status = one("sculpt status --json");
     run("sculpt answer asking yes --json");
     run("sculpt run slow.yaml --json");
+    // The next engine adopts the service.
+    shell(dir, "sculpt supervise --stop");
     run("sculpt verify mixed --json");
     let documents = vec![
         ("status", status),

@@ -50,13 +50,25 @@ pub(super) fn start(launch: &Launch, user: Option<Identity>, membership: Option<
 
 /// Starts a program of ours with these arguments, an empty environment and these standard files.
 pub(super) fn start_own(program: &Path, arguments: &[&str], stdio: [OwnedFd; 3]) -> Result<Cloned, SpawnError> {
+    start_own_in(program, arguments, Vec::new(), None, stdio)
+}
+
+/// The same with an environment, in a folder.
+pub(super) fn start_own_in(
+    program: &Path,
+    arguments: &[&str],
+    environment: Vec<String>,
+    folder: Option<&Path>,
+    stdio: [OwnedFd; 3],
+) -> Result<Cloned, SpawnError> {
+    let cwd = folder.map(|folder| CString::new(folder.as_os_str().as_bytes())).transpose();
     let candidate = program.to_string_lossy().into_owned();
     let arguments = std::iter::once("sculpt").chain(arguments.iter().copied()).map(str::to_owned);
     let image = Image {
         candidates: texts([candidate])?,
         arguments: texts(arguments)?,
-        environment: Vec::new(),
-        cwd: None,
+        environment: texts(environment)?,
+        cwd: cwd.map_err(|error| SpawnError::other("pass on a folder", &error.into()))?,
         stdio,
         user: None,
         membership: None,

@@ -1,4 +1,4 @@
-//! `sculpt answer PLACE yes|no [TEXT]`: answer what a goal asks. Without a running engine the run goes on here.
+//! `sculpt answer PLACE yes|no [TEXT]`: answer what a goal asks, and watch how its run goes on.
 
 use std::io::IsTerminal as _;
 
@@ -6,14 +6,11 @@ use clap::Args;
 
 use super::context::Context;
 use super::prompt::parse;
-use super::remote::asked;
 use super::run::{ending, tell};
 use super::session::{Session, person, reporter};
 use crate::base::owner::Owner;
 use crate::interface::failure::Failure;
-use crate::interface::socket::Ask;
-use crate::interface::terminal::{show, show_json};
-use crate::kernel::input::Request;
+use crate::interface::socket::protocol::Ask;
 use crate::kernel::phase::PhaseState;
 use crate::kernel::state::State;
 use crate::views::place::{Found, find};
@@ -41,20 +38,11 @@ impl Answer {
         let workspace = context.workspace()?;
         let replay = Replay::of(&workspace.folder())?;
         let owner = asking(&replay.state, &self.place)?;
-        let by = person();
-        let what = Ask::Reply { owner: owner.clone(), yes, text: text.clone(), by: by.clone() };
-        if asked(&workspace, what)? {
-            if context.json {
-                show_json(&serde_json::json!({ "answered": owner.to_string(), "yes": yes }))?;
-            } else {
-                show(&format!("{owner}: {}; the engine that runs it goes on\n", if yes { "yes" } else { "no" }))?;
-            }
-            return Ok(0);
-        }
-        let mut session = Session::open(&workspace, &format!("run of {}", owner.goal))?;
+        let mut session = Session::open(&workspace)?;
         let attended = (!context.json && std::io::stdin().is_terminal() && context.out.live).then_some(context.out);
         let goal = owner.goal.clone();
-        session.drive(&goal, Request::Reply { owner, yes, text, by }, attended, reporter(context, attended.is_some()))?;
+        let ask = Ask::Reply { owner, yes, text, by: person() };
+        session.drive(&goal, ask, attended, reporter(context, attended.is_some()))?;
         let ending = ending(&session, &workspace, &goal)?;
         tell(&ending, context)?;
         Ok(ending.code)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::remote::wake;
 use crate::adapters::clock::HostClock;
 use crate::adapters::process::identity::ProcessId;
 use crate::adapters::vault::Mask;
@@ -49,9 +50,12 @@ impl Context {
     /// A replay of the journal with a look at the world, given to a view.
     pub fn view<T>(&self, view: impl FnOnce(&Replay, &Outside<'_>, &Workspace) -> Result<T, Failure>) -> Result<T, Failure> {
         let workspace = self.workspace()?;
-        let replay = Replay::of(&workspace.folder())?;
+        let mut replay = Replay::of(&workspace.folder())?;
         for ignored in &replay.ignored {
             eprintln!("{ignored}");
+        }
+        if wake(&workspace, &replay.state) {
+            replay.refresh()?;
         }
         with_outside(&workspace, |outside| view(&replay, outside, &workspace))
     }

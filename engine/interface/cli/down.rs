@@ -8,8 +8,10 @@ use super::session::{Session, reporter};
 use crate::base::name::Name;
 use crate::interface::failure::Failure;
 use crate::interface::report::run::event::Event;
+use crate::interface::socket::protocol::Ask;
 use crate::interface::terminal::show;
-use crate::kernel::input::Request;
+use crate::kernel::record::StopReason;
+use crate::kernel::state::{Goal, State};
 use crate::views::outside::Outside;
 use crate::views::place::goal;
 use crate::views::replay::Replay;
@@ -40,11 +42,20 @@ impl Down {
             }
             return Ok(0);
         };
-        let mut session = Session::open(&workspace, "down")?;
+        let mut session = Session::open(&workspace)?;
         let mut clean = true;
         for goal in goals {
-            let request = Request::Down { goal: goal.clone(), volumes: self.volumes };
-            let told = session.drive(&goal, request, None, reporter(context, false))?;
+            if is_at_work(session.state(), &goal) {
+                // Whoever takes a goal down wants it to end.
+                let ask = Ask::Stop { goal: goal.clone(), reason: StopReason::Person, force: false };
+                match session.drive(&goal, ask, None, reporter(context, false)) {
+                    // It has ended in the same moment.
+                    Err(Failure::Told(_)) if !session.replay_now()?.goals.get(&goal).is_some_and(Goal::is_running) => {}
+                    driven => drop(driven?),
+                }
+            }
+            let ask = Ask::Down { goal: goal.clone(), volumes: self.volumes };
+            let told = session.drive(&goal, ask, None, reporter(context, false))?;
             let down = told.iter().find_map(|event| match event {
                 Event::DownEnded { survivors, .. } => Some(*survivors),
                 _ => None,
@@ -78,6 +89,12 @@ impl Down {
             Err(unknown) => Err(unknown.into()),
         }
     }
+}
+
+/// Whether a run of the goal does more than wait for a person. One that only waits is taken down with its goal.
+fn is_at_work(state: &State, goal: &Name) -> bool {
+    let run = state.goals.get(goal).and_then(|goal| goal.run.as_ref());
+    run.is_some_and(|run| run.ended.is_none() && !run.is_parked())
 }
 
 /// The goals of which something is there, or should be, the latest first.

@@ -16,6 +16,7 @@ Carry it out
   run          carry out a goal
   answer       answer what a goal asks
   stop         stop a run, and end what it started
+  resume       go on with a run that is not over, and watch it
   down         take a goal down: end what of it lives
 
 Look
@@ -27,6 +28,10 @@ Look
   verify       ask the checks again, now
   audit        whether the journal is as it was written
   completions  for your shell
+
+Stand by
+  supervise    the engine in the foreground
+  service      a unit for systemd
 
 Options
 {options}{after-help}";

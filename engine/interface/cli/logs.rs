@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
 use super::context::{Context, log_path, mask, with_outside};
+use super::remote::wake;
 use crate::adapters::workspace::Workspace;
 use crate::interface::failure::Failure;
 use crate::interface::log::LogReader;
@@ -46,6 +47,9 @@ impl Logs {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
         let mut replay = Replay::of(&workspace.folder())?;
+        if wake(&workspace, &replay.state) {
+            replay.refresh()?;
+        }
         let found = find(&replay.state, &self.place)?;
         let known = files(&found);
         if known.is_empty() && !self.follow {

@@ -16,13 +16,13 @@ use crate::interface::failure::Failure;
 use crate::interface::log::tail;
 use crate::interface::report::run::junit::junit;
 use crate::interface::report::run::summary::{Tail, summary, to_tail};
-use crate::interface::terminal::{Look, show};
-use crate::kernel::input::Request;
+use crate::interface::socket::protocol::Ask;
+use crate::interface::terminal::{Look, show, show_json};
+use crate::kernel::action::RunId;
 use crate::kernel::outcome::Outcome;
-use crate::kernel::record::RunOptions;
+use crate::kernel::record::{RunOptions, StopReason};
 use crate::kernel::state::State;
 use crate::views::logs::main_file;
-use crate::views::replay::Replay;
 use crate::views::status::GoalStatus;
 
 /// So many lines of what a failed phase said are shown.
@@ -47,8 +47,8 @@ pub struct Run {
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Not in this build: a run in the background comes with the standing supervisor
-    #[arg(long, hide = true)]
+    /// Do not wait for its end: the supervisor carries it out
+    #[arg(long, conflicts_with = "junit")]
     detach: bool,
     /// Not in this build: to go on from a phase comes with `retry`
     #[arg(long, hide = true, value_name = "PHASE")]
@@ -61,18 +61,25 @@ impl Run {
         let workspace = context.workspace()?;
         let plan = plan(context, &workspace, &self.file, &self.choices)?;
         let goal = plan.goal.clone();
-        let mut session = Session::open(&workspace, &format!("run of {goal}"))?;
-        let missing = unmet(&workspace, &plan, &environment(), session.state());
+        let mut session = Session::open(&workspace)?;
+        let env = environment();
+        // What a run holds that is under way is not missing: whoever asks for it again attaches to it.
+        let again = under_way(session.state(), &goal).is_some();
+        let missing = if again { Vec::new() } else { unmet(&workspace, &plan, &env, session.state()) };
         if !missing.is_empty() {
             return Err(Failure::Unmet(missing));
         }
         let options = RunOptions { once: self.once, strict: self.strict };
-        let request = Request::Run { plan: Box::new(plan), options };
+        let ask = Ask::Run { plan: Box::new(plan), options, env };
+        if self.detach {
+            session.ask(&ask)?;
+            return detached(session.state(), &goal, context);
+        }
         let attended = (!context.json && std::io::stdin().is_terminal() && context.out.live).then_some(context.out);
-        session.drive(&goal, request, attended, reporter(context, attended.is_some()))?;
-        if self.once && waits(session.state(), &goal) {
-            let request = Request::Stop { goal: goal.clone(), reason: crate::kernel::record::StopReason::Unattended, force: false };
-            session.drive(&goal, request, None, reporter(context, false))?;
+        session.drive(&goal, ask, attended, reporter(context, attended.is_some()))?;
+        if self.once && under_way(session.state(), &goal).is_some() {
+            let ask = Ask::Stop { goal: goal.clone(), reason: StopReason::Unattended, force: false };
+            session.drive(&goal, ask, None, reporter(context, false))?;
         }
         let ending = ending(&session, &workspace, &goal)?;
         if let Some(file) = &self.junit {
@@ -84,12 +91,6 @@ impl Run {
 
     /// Options of the design that come later are refused by name, not taken for typing errors.
     fn refuse_what_is_missing(&self) -> Result<(), Failure> {
-        if self.detach {
-            return Err(Failure::usage(
-                "`--detach` is not in this build: it comes with the standing supervisor",
-                "run it in the foreground; what has scope `goal` stays up afterwards",
-            ));
-        }
         if self.from.is_some() {
             return Err(Failure::usage(
                 "`--from` is not in this build: it comes with `sculpt retry`",
@@ -115,19 +116,18 @@ pub struct Ending {
 
 /// How the latest run of a goal ended.
 pub fn ending(session: &Session, workspace: &Workspace, goal: &Name) -> Result<Ending, Failure> {
-    // The engine has replayed and folded everything already; the journal need not be read again.
-    let replay = Replay::over(session.state().clone());
-    let mut status = with_outside(workspace, |outside| crate::views::status::status(&replay, outside, Some(goal)));
+    let mut status = with_outside(workspace, |outside| crate::views::status::status(session.replay(), outside, Some(goal)));
     let nothing = || Failure::refused(format!("nothing is known of `{goal}`"), "look with `sculpt status`");
     let status = status.goals.pop().ok_or_else(nothing)?;
     let run = session.state().goals.get(goal).and_then(|goal| goal.run.as_ref()).ok_or_else(nothing)?;
     let elapsed = run.ended.as_ref().map_or_else(now, |end| end.at) - run.started;
+    let mask = session.mask()?;
     let mut tails = Vec::new();
     for phase in to_tail(&status) {
         let Some((ix, _)) = run.plan.find(&phase.name) else { continue };
         let Some(file) = main_file(&session.state().goals[goal], run, ix) else { continue };
         let path = log_path(workspace, &file);
-        let lines = tail(&path, TAIL, &|text| session.masked(text)).map_err(Failure::file("read", &path))?;
+        let lines = tail(&path, TAIL, &|text| mask.apply(text)).map_err(Failure::file("read", &path))?;
         if !lines.is_empty() {
             tails.push(Tail { place: run.owner(ix).to_string(), lines });
         }
@@ -145,9 +145,24 @@ fn code(state: &State, goal: &Name) -> u8 {
     }
 }
 
-/// Whether the goal's run goes on: it waits for a person.
-fn waits(state: &State, goal: &Name) -> bool {
-    state.goals.get(goal).is_some_and(crate::kernel::state::Goal::is_running)
+/// The goal's run that is not over: it is carried out, or waits for a person.
+fn under_way(state: &State, goal: &Name) -> Option<RunId> {
+    let run = state.goals.get(goal)?.run.as_ref()?;
+    run.ended.is_none().then(|| run.id.clone())
+}
+
+/// Tells what was left to the supervisor, and how to see it again.
+fn detached(state: &State, goal: &Name, context: &Context) -> Result<u8, Failure> {
+    let run = state.goals.get(goal).and_then(|goal| goal.run.as_ref()).map(|run| run.id.to_string());
+    let run = run.unwrap_or_else(|| goal.to_string());
+    if context.json {
+        show_json(&serde_json::json!({ "detached": run, "goal": goal }))?;
+        return Ok(0);
+    }
+    show(&format!(
+        "{run} is carried out by the supervisor\n\nnext:\n  sculpt status {goal}     how it stands\n  sculpt logs -f {goal}    what it says\n  sculpt resume {goal}     watch it; the same run again does that too\n  sculpt stop {goal}       end it\n"
+    ))?;
+    Ok(0)
 }
 
 /// Tells the ending: the summary to people, one more line to programs.

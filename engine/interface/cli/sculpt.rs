@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::context::Context;
-use super::{answer, audit, completions, down, help, init, logs, plan, ps, run, runs, schema, status, stop, validate, verify, why};
+use super::{
+    answer, audit, completions, down, help, init, logs, plan, ps, resume, run, runs, schema, service, status, stop, supervise, validate,
+    verify, why,
+};
 use crate::interface::failure::Failure;
 
 /// Carries out goals under supervision, and answers for what it started.
@@ -42,6 +45,8 @@ pub enum Verb {
     Answer(answer::Answer),
     /// Stop a run, and end what it started
     Stop(stop::Stop),
+    /// Go on with a run that is not over, and watch it
+    Resume(resume::Resume),
     /// Take a goal down: end what of it lives
     Down(down::Down),
     /// Show how the goals stand
@@ -58,6 +63,10 @@ pub enum Verb {
     Verify(verify::Verify),
     /// Show whether the journal is as it was written
     Audit(audit::Audit),
+    /// Supervise the workspace in the foreground
+    Supervise(supervise::Supervise),
+    /// Let systemd supervise the workspace
+    Service(service::Service),
     /// Print the completions of a shell
     Completions(completions::Completions),
 }
@@ -100,6 +109,9 @@ fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
         Some(Verb::Runs(runs)) => runs.carry_out(context),
         Some(Verb::Verify(verify)) => verify.carry_out(context),
         Some(Verb::Audit(audit)) => audit.carry_out(context),
+        Some(Verb::Resume(resume)) => resume.carry_out(context),
+        Some(Verb::Supervise(supervise)) => supervise.carry_out(context),
+        Some(Verb::Service(service)) => service.carry_out(context),
         Some(Verb::Completions(completions)) => completions.carry_out(),
     }
 }

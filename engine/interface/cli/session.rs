@@ -1,81 +1,100 @@
-//! An engine in the foreground: it is driven, other processes may ask it, Ctrl-C stops it, a person at the terminal is asked.
+//! A client's session with the supervisor: it reads the journal, asks for something, and tells what follows from it.
+//!
+//! Ctrl-C stops what is watched, a person at the terminal is asked. A client that goes away leaves everything as it is.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 
-use super::context::Context;
-use super::prepare::environment;
+use super::context::{Context, mask};
 use super::prompt::{Prompter, Said};
+use super::remote::accepted;
+use super::signals::Interrupts;
+use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
-use crate::base::time::Timestamp;
-use crate::driver::engine::Engine;
 use crate::interface::failure::Failure;
 use crate::interface::report::run::event::Event;
 use crate::interface::report::run::lines::JsonLines;
 use crate::interface::report::run::live::Live;
 use crate::interface::report::run::plain::Plain;
 use crate::interface::report::run::reporter::{Out, Reporter, Reporting};
-use crate::interface::socket;
+use crate::interface::socket::client::Connection;
+use crate::interface::socket::protocol::{Ask, Told};
 use crate::interface::terminal::Look;
-use crate::kernel::input::Request;
-use crate::kernel::record::{Record, StopReason};
+use crate::kernel::action::RunId;
+use crate::kernel::phase::PhaseState;
+use crate::kernel::record::StopReason;
 use crate::kernel::state::State;
+use crate::views::replay::Replay;
 
-/// An engine of this process, and what it is told by signals and people.
+/// A session: what of the journal was read, and what is needed to go on.
 pub struct Session {
     runtime: tokio::runtime::Runtime,
-    engine: Engine,
+    replay: Replay,
     workspace: Workspace,
 }
 
 impl Session {
-    /// Takes the workspace's lock, replays, and recovers.
-    pub fn open(workspace: &Workspace, doing: &str) -> Result<Self, Failure> {
+    /// Makes the workspace where it is missing, and reads its journal.
+    pub fn open(workspace: &Workspace) -> Result<Self, Failure> {
         establish(workspace)?;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::file("start", "the engine's threads"))?;
-        let engine = runtime.block_on(Engine::open(workspace, doing))?;
-        for ignored in engine.ignored() {
+        let replay = Replay::of(&workspace.folder())?;
+        for ignored in &replay.ignored {
             eprintln!("warning: {ignored}");
         }
-        Ok(Self { runtime, engine, workspace: workspace.clone() })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(Failure::file("start", "the client's threads"))?;
+        Ok(Self { runtime, replay, workspace: workspace.clone() })
     }
 
-    /// Everything that the journal knows.
-    pub fn state(&self) -> &State {
-        self.engine.state()
+    /// Everything that was read of the journal.
+    pub const fn replay(&self) -> &Replay {
+        &self.replay
     }
 
-    /// Hides the secrets of the workspace.
-    pub fn masked(&self, text: &str) -> String {
-        self.engine.mask().apply(text)
+    /// The fold of it.
+    pub const fn state(&self) -> &State {
+        &self.replay.state
     }
 
-    /// Does what is asked about a goal and all that follows from it, and gives the events that were told.
+    /// The fold of what the journal has now.
+    pub fn replay_now(&mut self) -> Result<&State, Failure> {
+        self.replay.refresh()?;
+        Ok(&self.replay.state)
+    }
+
+    /// What hides the secrets of the workspace, as they are now.
+    pub fn mask(&self) -> Result<Mask, Failure> {
+        mask(&self.workspace)
+    }
+
+    /// Asks for something and leaves it to the supervisor, once it is accepted.
+    pub fn ask(&mut self, ask: &Ask) -> Result<(), Failure> {
+        let (_, seq) = self.runtime.block_on(accepted(&self.workspace, ask))?;
+        read(&mut self.replay, seq, |_| {})
+    }
+
+    /// Asks for something about a goal, tells what follows from it until nothing is under way any more, and gives the events that were told.
     ///
     /// Where a person attends, with this look, questions are put at the terminal; otherwise it is over as soon as only people are waited for.
-    pub fn drive(
-        &mut self,
-        goal: &Name,
-        request: Request,
-        attended: Option<Look>,
-        reporter: Box<dyn Reporter>,
-    ) -> Result<Vec<Event>, Failure> {
-        let Self { runtime, engine, workspace } = self;
-        let mut told = Vec::new();
-        let driven = runtime.block_on(async {
-            let server = socket::serve(workspace, engine.handle()).map_err(Failure::file("listen at", workspace.socket()))?;
-            let mut reporting = Reporting::to(reporter);
-            let driven = attend(engine, goal, request, attended, &mut reporting, &mut told).await;
-            reporting.rest();
-            server.abort();
-            driven
-        });
-        driven.map(|()| told)
+    pub fn drive(&mut self, goal: &Name, ask: Ask, attended: Option<Look>, reporter: Box<dyn Reporter>) -> Result<Vec<Event>, Failure> {
+        let Self { runtime, replay, workspace } = self;
+        let mut watch = Watch {
+            workspace,
+            replay,
+            goal,
+            reporting: Reporting::to(reporter),
+            told: Vec::new(),
+            prompter: attended.map(Prompter::start),
+            put: BTreeSet::new(),
+            errands: JoinSet::new(),
+            stops: 0,
+        };
+        let watched = runtime.block_on(watch.on(ask));
+        watch.reporting.rest();
+        watched.map(|()| watch.told)
     }
 }
 
@@ -98,101 +117,6 @@ pub fn reporter(context: &Context, prompts: bool) -> Box<dyn Reporter> {
     }
 }
 
-/// What is told while an engine is driven, and kept for afterwards.
-struct Telling<'a> {
-    reporting: &'a mut Reporting,
-    told: &'a mut Vec<Event>,
-    asks: tokio::sync::mpsc::UnboundedSender<(Owner, String)>,
-    /// The goals of which something was recorded.
-    carried: &'a RefCell<BTreeSet<Name>>,
-}
-
-impl Telling<'_> {
-    fn observe(&mut self, at: Timestamp, record: &Record, state: &State) {
-        if let Some(run) = record.run() {
-            let mut carried = self.carried.borrow_mut();
-            let goal = crate::kernel::state::goal_of(run);
-            if !carried.iter().any(|known| known.as_str() == goal) {
-                carried.insert(goal.into());
-            }
-        }
-        if let Record::Asked { run, phase, question } = record
-            && let Some(run) = state.run(run)
-        {
-            // The receiver lives as long as the engine is driven.
-            drop(self.asks.send((run.owner(*phase), question.clone())));
-        }
-        match self.reporting.observe(at, record, state) {
-            // There may be thousands of these, and the state has them.
-            None | Some(Event::PhaseStarted { .. } | Event::PhaseVerifying { .. } | Event::PhaseEnded { .. }) => {}
-            Some(event) => self.told.push(event),
-        }
-    }
-}
-
-/// Drives while listening to signals and to the person.
-async fn attend(
-    engine: &mut Engine,
-    goal: &Name,
-    request: Request,
-    attended: Option<Look>,
-    reporting: &mut Reporting,
-    told: &mut Vec<Event>,
-) -> Result<(), Failure> {
-    let handle = engine.handle();
-    let mut interrupts = Interrupts::new().map_err(Failure::file("listen to", "signals"))?;
-    let mut prompter = attended.map(Prompter::start);
-    let present = Cell::new(prompter.is_some());
-    let (asks, mut asked) = tokio::sync::mpsc::unbounded_channel();
-    let carried = RefCell::new(BTreeSet::from([goal.clone()]));
-    let mut telling = Telling { reporting, told, asks, carried: &carried };
-    let mut observer = |at: Timestamp, record: &Record, state: &State| telling.observe(at, record, state);
-    let mut stops = 0;
-    let env = matches!(request, Request::Run { .. }).then(environment);
-    let driving = engine.drive(request, env, &present, &mut observer);
-    tokio::pin!(driving);
-    loop {
-        tokio::select! {
-            driven = &mut driving => return Ok(driven?),
-            () = interrupts.next() => {
-                stops += 1;
-                let force = stops > 1;
-                eprintln!("{}", if force { "killing what is left" } else { "stopping; once more kills at once" });
-                // Another goal may have come to this engine: its run waited for a person, who has answered meanwhile.
-                for goal in carried.borrow().iter() {
-                    // Refused only where the run has just ended; then there is nothing to stop.
-                    drop(handle.request(Request::Stop { goal: goal.clone(), reason: StopReason::Person, force }));
-                }
-            }
-            Some((owner, question)) = asked.recv() => {
-                if let Some(prompter) = &prompter {
-                    prompter.ask(owner, question);
-                }
-            }
-            said = hear(&mut prompter) => {
-                let request = if let Some(Said { owner, yes, text }) = said {
-                    Request::Reply { owner, yes, text, by: person() }
-                } else {
-                    prompter = None;
-                    present.set(false);
-                    // Changes nothing, but lets the engine see that nobody is there any more.
-                    Request::Continue { goal: goal.clone() }
-                };
-                // A reply is refused only where somebody else has answered already.
-                drop(handle.request(request));
-            }
-        }
-    }
-}
-
-/// What the person says; nothing for ever where nobody is there.
-async fn hear(prompter: &mut Option<Prompter>) -> Option<Said> {
-    match prompter {
-        Some(prompter) => prompter.hear().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Who answers: the name of the user, as the environment says.
 pub fn person() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
@@ -202,27 +126,169 @@ pub fn person() -> String {
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }
 
-/// The signals that stop a run.
-struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+/// How a connection to a supervisor ended.
+enum Parted {
+    /// Nothing is under way any more.
+    Done,
+    /// The supervisor is gone, and somebody takes over, or has to.
+    Orphaned,
 }
 
-impl Interrupts {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+/// One goal that is watched while things are done to it.
+struct Watch<'s> {
+    workspace: &'s Workspace,
+    replay: &'s mut Replay,
+    goal: &'s Name,
+    reporting: Reporting,
+    told: Vec<Event>,
+    prompter: Option<Prompter>,
+    /// The questions that were put to the person, each with the attempt that asks.
+    put: BTreeSet<(Owner, u32)>,
+    /// Requests on their way that nothing here waits for: stops, and a person's answers.
+    errands: JoinSet<Result<(), Failure>>,
+    stops: u32,
+}
+
+impl Watch<'_> {
+    async fn on(&mut self, mut ask: Ask) -> Result<(), Failure> {
+        let mut interrupts = Interrupts::new()?;
+        let before = matches!(ask, Ask::Run { .. }).then(|| self.under_way()).flatten();
+        loop {
+            let (connection, seq) = tokio::select! {
+                reached = accepted(self.workspace, &ask) => reached?,
+                () = interrupts.next() => {
+                    return Err(Failure::Interrupted);
+                }
+            };
+            self.read(seq)?;
+            if let Some(run) = before.as_ref().filter(|run| self.under_way().as_ref() == Some(run) && matches!(ask, Ask::Run { .. })) {
+                eprintln!("{run} is under way: what is the same is not begun twice, and this shows how it goes on");
+            }
+            match self.follow(connection, &mut interrupts).await? {
+                Parted::Done => return Ok(()),
+                Parted::Orphaned => ask = ask.again(),
+            }
+        }
+    }
+
+    /// Tells what happens until nothing of the goal is under way any more and nobody is asked here.
+    async fn follow(&mut self, mut connection: Connection, interrupts: &mut Interrupts) -> Result<Parted, Failure> {
+        let mut settled = false;
+        loop {
+            self.put_questions();
+            if settled && !(self.prompter.is_some() && self.is_asked()) {
+                return Ok(Parted::Done);
+            }
+            tokio::select! {
+                told = connection.next() => match told? {
+                    Some(Told::Seq(seq)) => {
+                        settled = false;
+                        self.read(seq)?;
+                    }
+                    Some(Told::Settled(seq)) => {
+                        settled = true;
+                        self.read(seq)?;
+                    }
+                    Some(Told::Failed(complaint)) => {
+                        self.read(0)?;
+                        return Err(Failure::Told(complaint));
+                    }
+                    Some(Told::Released { replaced: false }) => return Err(self.let_go()),
+                    Some(_) | None => return Ok(Parted::Orphaned),
+                },
+                () = interrupts.next() => {
+                    self.stops += 1;
+                    let force = self.stops > 1;
+                    eprintln!("{}", if force { "killing what is left" } else { "stopping; once more kills at once" });
+                    self.send(Ask::Stop { goal: self.goal.clone(), reason: StopReason::Person, force });
+                }
+                said = hear(&mut self.prompter) => match said {
+                    Some(Said { owner, yes, text }) => self.send(Ask::Reply { owner, yes, text, by: person() }),
+                    None => self.prompter = None,
+                },
+                // A stop is refused where the run has just ended, a reply where somebody else has answered: then there is nothing to do.
+                Some(done) = self.errands.join_next() => if let Ok(Err(failure)) = done && !matches!(failure, Failure::Told(_)) {
+                    return Err(failure);
+                },
+            }
+        }
+    }
+
+    fn send(&mut self, ask: Ask) {
+        let workspace = self.workspace.clone();
+        self.errands.spawn(async move { accepted(&workspace, &ask).await.map(drop) });
+    }
+
+    /// Reads what the journal has, at least up to this record, and tells what of it is about the goal.
+    fn read(&mut self, seq: u64) -> Result<(), Failure> {
+        let Self { replay, reporting, told, goal, .. } = self;
+        read(replay, seq, |(at, record, state)| {
+            if record.goal().is_some_and(|about| about != goal.as_str()) {
+                return;
+            }
+            match reporting.observe(at, record, state) {
+                // There may be thousands of these, and the state has them.
+                None | Some(Event::PhaseStarted { .. } | Event::PhaseVerifying { .. } | Event::PhaseEnded { .. }) => {}
+                Some(event) => told.push(event),
+            }
         })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+    /// Puts the questions that were not put yet to the person who attends.
+    fn put_questions(&mut self) {
+        let Some(prompter) = &self.prompter else { return };
+        for (owner, attempt, question) in asked(&self.replay.state, self.goal) {
+            if self.put.insert((owner.clone(), attempt)) {
+                prompter.ask(owner, question);
+            }
         }
+    }
+
+    /// The goal's run that is not over.
+    fn under_way(&self) -> Option<RunId> {
+        let run = self.replay.state.goals.get(self.goal)?.run.as_ref()?;
+        run.ended.is_none().then(|| run.id.clone())
+    }
+
+    fn is_asked(&self) -> bool {
+        asked(&self.replay.state, self.goal).next().is_some()
+    }
+
+    fn let_go(&self) -> Failure {
+        let goal = self.goal;
+        Failure::refused(
+            format!("the supervisor was told to let go, and {goal} with it: what lives stays"),
+            format!("`sculpt resume {goal}` goes on with it, `sculpt stop {goal}` ends it"),
+        )
+    }
+}
+
+/// What the goal's run asks people: the phase, its attempt, and the question.
+fn asked<'s>(state: &'s State, goal: &Name) -> impl Iterator<Item = (Owner, u32, String)> + use<'s> {
+    let run = state.goals.get(goal).and_then(|goal| goal.run.as_ref()).filter(|run| run.ended.is_none());
+    run.into_iter().flat_map(|run| {
+        let waiting = run.plan.indexed().map(|(ix, _)| (ix, run.phase(ix)));
+        let waiting = waiting.filter(|(_, phase)| phase.state == PhaseState::Waiting && phase.reply.is_none());
+        waiting.map(|(ix, phase)| (run.owner(ix), phase.attempt, phase.question.clone().unwrap_or_default()))
+    })
+}
+
+type Observed<'o> = (crate::base::time::Timestamp, &'o crate::kernel::record::Record, &'o State);
+
+/// Reads what the journal has. It has at least the records up to `seq`, which the supervisor has written.
+fn read(replay: &mut Replay, seq: u64, mut observe: impl FnMut(Observed<'_>)) -> Result<(), Failure> {
+    replay.refresh_with(|at, record, state| observe((at, record, state)))?;
+    if replay.beside.seq < seq {
+        let what = format!("the journal ends at record {}, and the supervisor has written {seq}", replay.beside.seq);
+        return Err(Failure::refused(what, "look whether `.opensculpt` was moved or replaced: `sculpt audit verify`"));
+    }
+    Ok(())
+}
+
+/// What the person says; nothing for ever where nobody is there.
+async fn hear(prompter: &mut Option<Prompter>) -> Option<Said> {
+    match prompter {
+        Some(prompter) => prompter.hear().await,
+        None => std::future::pending().await,
     }
 }

@@ -4,15 +4,13 @@ use clap::Args;
 
 use super::context::Context;
 use super::goal::named;
-use super::remote::asked;
 use super::run::{ending, tell};
 use super::session::{Session, reporter};
 use crate::base::name::Name;
 use crate::interface::failure::Failure;
-use crate::interface::socket::Ask;
-use crate::interface::terminal::{show, show_json};
-use crate::kernel::input::Request;
+use crate::interface::socket::protocol::Ask;
 use crate::kernel::record::StopReason;
+use crate::kernel::state::Goal;
 use crate::views::place::goal;
 use crate::views::replay::Replay;
 
@@ -34,22 +32,15 @@ impl Stop {
             Some(given) => goal(&replay.state, named(context, given)?.as_str())?.0.clone(),
             None => only_running(&replay)?,
         };
-        if !replay.state.goals.get(&name).is_some_and(crate::kernel::state::Goal::is_running) {
+        if !replay.state.goals.get(&name).is_some_and(Goal::is_running) {
             return Err(Failure::refused(format!("`{name}` is not running"), format!("to end what of it is up: `sculpt down {name}`")));
         }
-        if asked(&workspace, Ask::Stop { goal: name.clone(), force: self.force })? {
-            if context.json {
-                show_json(&serde_json::json!({ "stopping": name }))?;
-            } else {
-                show(&format!("{name} is being stopped by the engine that runs it: `sculpt status {name}`\n"))?;
-            }
-            return Ok(0);
-        }
-        // Nobody runs it: it waits for a person, or its engine has died. Opening the workspace ends the latter by itself.
-        let mut session = Session::open(&workspace, &format!("stop of {name}"))?;
-        if session.state().goals.get(&name).is_some_and(crate::kernel::state::Goal::is_running) {
-            let request = Request::Stop { goal: name.clone(), reason: StopReason::Person, force: self.force };
-            session.drive(&name, request, None, reporter(context, false))?;
+        let mut session = Session::open(&workspace)?;
+        let ask = Ask::Stop { goal: name.clone(), reason: StopReason::Person, force: self.force };
+        match session.drive(&name, ask, None, reporter(context, false)) {
+            // It has ended in the same moment: then that is how it ended.
+            Err(Failure::Told(_)) if !session.replay_now()?.goals.get(&name).is_some_and(Goal::is_running) => {}
+            driven => drop(driven?),
         }
         tell(&ending(&session, &workspace, &name)?, context)?;
         Ok(0)

@@ -7,8 +7,8 @@ use super::goal::named;
 use super::session::{Session, reporter};
 use crate::base::name::Name;
 use crate::interface::failure::Failure;
+use crate::interface::socket::protocol::Ask;
 use crate::interface::terminal::show;
-use crate::kernel::input::Request;
 use crate::views::place::goal;
 use crate::views::replay::Replay;
 use crate::views::standing::{GoalOutcome, judge};
@@ -34,16 +34,15 @@ impl Verify {
             }
             return Ok(0);
         }
-        let mut session = Session::open(&workspace, "verify")?;
+        let mut session = Session::open(&workspace)?;
         for goal in &goals {
-            session.drive(goal, Request::Verify { goal: goal.clone() }, None, reporter(context, false))?;
+            session.drive(goal, Ask::Verify { goal: goal.clone() }, None, reporter(context, false))?;
         }
-        drop(session);
-        let replay = Replay::of(&workspace.folder())?;
+        let replay = session.replay();
         let mut good = true;
         for name in &goals {
             let Some(goal) = replay.state.goals.get(name) else { continue };
-            let (outcome, why) = with_outside(&workspace, |outside| judge(name, goal, &replay, outside));
+            let (outcome, why) = with_outside(&workspace, |outside| judge(name, goal, replay, outside));
             good &= matches!(outcome, GoalOutcome::Verified | GoalOutcome::Unverified | GoalOutcome::Skipped);
             if context.json {
                 show(&format!("{}\n", serde_json::json!({ "event": "summary", "goal": name, "outcome": outcome, "why": why })))?;
