@@ -15,6 +15,8 @@ mod ordinary_user;
 mod part;
 mod people;
 mod phases;
+mod resume;
+mod retry;
 mod secrets;
 mod supervisor;
 mod world;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bystander;
 pub(crate) mod deadline;
+pub(crate) mod engine;
 pub(crate) mod journal;
 pub(crate) mod program;
 pub(crate) mod table;

@@ -114,6 +114,10 @@ impl Started {
         kill_process(Pid::from_child(&self.child), Signal::KILL).unwrap();
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -137,6 +137,9 @@ impl Workspace {
     /// Zero survivors: by the look of the host, by `ps`, and by the measurement in the journal; and no empty group is left either.
     #[track_caller]
     pub(crate) fn expect_nothing_alive(&self, case: &str) {
+        // One that is about to end has no arguments any more.
+        let ends = |process: &Process| process.arguments.is_empty() || process.arguments.contains(" supervise");
+        until("the supervisor to end, since nothing is promised", || (!self.alive().iter().any(ends)).then_some(()));
         let alive = self.alive();
         assert!(alive.is_empty(), "{case}: survivors: {alive:#?}");
         let ps = self.ps();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use super::marks::{ATTEMPT, GOAL, PHASE, RUN, WORKSPACE};
 use super::shell::{argv, service_argv};
 use super::texts::{TextError, Texts};
 use crate::kernel::fault::Fault;
@@ -109,10 +110,14 @@ impl Texts<'_> {
             }
         }
         let owner = self.run.owner(self.ix);
-        env.insert("SCULPT_GOAL".to_owned(), owner.goal.to_string());
-        env.insert("SCULPT_RUN".to_owned(), self.run.id.to_string());
-        env.insert("SCULPT_PHASE".to_owned(), self.planned().name.to_string());
-        env.insert("SCULPT_ATTEMPT".to_owned(), self.phase().attempt.to_string());
+        let marks = [
+            (WORKSPACE, self.workspace.root().to_string_lossy().into_owned()),
+            (GOAL, owner.goal.to_string()),
+            (RUN, self.run.id.to_string()),
+            (PHASE, self.planned().name.to_string()),
+            (ATTEMPT, self.phase().attempt.to_string()),
+        ];
+        env.extend(marks.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let cwd = self.folder(around.working_dir)?;
         let user = around.user.or(spec.user.as_deref()).map(|user| self.text(user)).transpose()?.filter(|user| !user.is_empty());
         let group = around.group.or(spec.group.as_deref()).map(|group| self.text(group)).transpose()?.filter(|group| !group.is_empty());

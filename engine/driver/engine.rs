@@ -167,12 +167,10 @@ impl Engine {
         env: Option<Environment>,
         observer: &mut Observer<'_>,
     ) -> Result<Option<Refusal>, EngineError> {
-        let begins = |goal| !self.kernel.state().goals.get(goal).is_some_and(Goal::is_running);
-        if let (Request::Run { plan, .. }, Some(env)) = (&request, env)
-            && begins(&plan.goal)
-        {
+        let begins = |goal: &&Name| !self.kernel.state().goals.get(*goal).is_some_and(Goal::is_running);
+        if let (Some(goal), Some(env)) = (request.begins().filter(begins), env) {
             // Before the run is recorded: an engine that goes on with it must find what its phases are to be given.
-            let run = self.kernel.next_run(&plan.goal);
+            let run = self.kernel.next_run(goal);
             keep_environment(&self.workspace.run(&run), &env)?;
             self.envs.insert(run, Arc::new(env));
         }
@@ -198,13 +196,13 @@ impl Engine {
             for permit in committed.permits {
                 self.spend(permit, &mut queue);
             }
+            if committed.must_sync {
+                self.journal.sync()?;
+            }
             for record in &records {
                 if let Record::Observed { id, seen: Seen::Begun { .. } } = record {
                     self.runtime.proceed(*id);
                 }
-            }
-            if committed.must_sync {
-                self.journal.sync()?;
             }
             for record in &records {
                 observer(now, record, self.kernel.state());

@@ -8,6 +8,7 @@ pub mod handle;
 mod hands;
 mod hearing;
 mod job;
+pub mod marks;
 pub mod opening;
 pub mod preflight;
 mod probing;

@@ -17,6 +17,7 @@ use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::journal::commit::{Journal, Open};
 use crate::journal::log::Opening;
+use crate::kernel::action::EffectId;
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
 use crate::ports::clock::Clock;
@@ -96,12 +97,19 @@ impl Engine {
         let torn = opened.torn.map_or(0, |torn| torn.bytes);
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let leftovers = engine.leftovers()?;
-        let opening = Request::Open { version, pid: std::process::id(), torn, leftovers };
+        let ended = engine.ended();
+        let opening = Request::Open { version, pid: std::process::id(), torn, leftovers, ended };
         engine.take(vec![Input::Request(opening)], &mut |_, _, _| {})?;
         while engine.kernel.is_recovering() {
             engine.hear(&mut |_, _, _| {}).await?;
         }
         Ok(engine)
+    }
+
+    /// The effects whose process is not there any more: what they promised is not to be relied on until their ends are told.
+    fn ended(&self) -> Vec<EffectId> {
+        let open = self.kernel.state().effects.iter();
+        open.filter(|(_, open)| open.process.as_ref().is_some_and(|process| self.runtime.has_ended(process))).map(|(id, _)| *id).collect()
     }
 
     /// The scopes in which somebody runs and of whom no record knows: an engine that died had started them and not yet written it down.

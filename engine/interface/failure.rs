@@ -14,6 +14,7 @@ use super::terminal::{Look, Tone};
 use crate::adapters::process::launch::SpawnError;
 use crate::adapters::workspace::WorkspaceError;
 use crate::base::diagnostic::Diagnostic;
+use crate::base::name::Name;
 use crate::driver::engine::EngineError;
 use crate::driver::preflight::Unmet;
 use crate::journal::commit;
@@ -264,6 +265,23 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
             [] => vec!["nothing is asked anywhere just now: `sculpt status`".to_owned()],
             asked => asked.iter().map(|owner| format!("asked is `{owner}`: `sculpt answer {owner} yes`")).collect(),
         },
+        EngineError::Refused(Refusal::NotLatest { latest, .. }) => {
+            vec![format!("go on from the latest one: `sculpt retry {}`", crate::kernel::state::goal_of(latest))]
+        }
+        EngineError::Refused(Refusal::NothingLeft { run }) => {
+            vec![format!("to do a phase anew all the same: `sculpt retry {run} PHASE`")]
+        }
+        EngineError::Refused(Refusal::NoPhase { phase, known, .. }) => {
+            let near = crate::base::diagnostic::nearest(phase.as_str(), known.iter().map(Name::as_str));
+            let named: Vec<String> = known.iter().take(8).map(|phase| format!("`{phase}`")).collect();
+            vec![near.map_or_else(|| format!("there is {}", named.join(", ")), |near| format!("did you mean `{near}`?"))]
+        }
+        EngineError::Refused(Refusal::NotCarried { .. }) => {
+            vec!["run the whole goal, without `--from`: what is proved already is not repeated".to_owned()]
+        }
+        EngineError::Refused(Refusal::NotAtWork { .. }) => {
+            vec!["to run it by itself, take `SCULPT_RUN` out of its environment: `env -u SCULPT_RUN sculpt run …`".to_owned()]
+        }
         EngineError::Refused(Refusal::NoGoal { .. } | Refusal::NotRunning { .. }) => {
             vec!["`sculpt status` shows the goals and how they stand".to_owned()]
         }

@@ -123,6 +123,9 @@ mod tests {
 
     fn state(ends: &[u64]) -> State {
         let past = ends.iter().zip(1..).map(|(end, number)| PastRun {
+            why: String::new(),
+            retries: None,
+            parent: None,
             id: RunId(format!("g.{number}")),
             started: Timestamp(end * DAY - 1),
             ended: Timestamp(end * DAY),

@@ -19,7 +19,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{Brief, Effect, EffectId, Exit, Look, QuestionId, Seen};
+use super::action::{Brief, Effect, EffectId, Exit, Look, QuestionId, RunId, Seen};
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::input::At;
@@ -112,6 +112,8 @@ pub struct Attempt {
     pub(super) swept: Swept,
     /// What it asks now.
     pub(super) questions: BTreeSet<QuestionId>,
+    /// The runs that were begun within it, while it waits for their ends.
+    pub(super) within: BTreeSet<RunId>,
     /// The permits of what it no longer asks while a command is still at it: that is ended with the attempt.
     pub(super) dismissed: Vec<EffectId>,
 }
@@ -129,6 +131,7 @@ impl Attempt {
             ending: None,
             swept: Swept::NotYet,
             questions: BTreeSet::new(),
+            within: BTreeSet::new(),
             dismissed: Vec::new(),
         }
     }

@@ -69,6 +69,9 @@ impl Turn<'_> {
 
     /// Ends what the attempt must not leave.
     pub(super) fn sweep(&mut self, at: &At) {
+        if self.stop_within(at) {
+            return;
+        }
         let forced = self.live.runs.get(&at.run).is_some_and(|run| run.forced);
         let Some(attempt) = self.live.attempt(at) else { return };
         let (working, survived, checking) = (attempt.work.is_some(), attempt.survived, !attempt.dismissed.is_empty());
@@ -90,6 +93,9 @@ impl Turn<'_> {
             };
             mine && !kept
         });
+        if !keeps_goal && !keeps_phase {
+            targets.extend(self.targets_within(at));
+        }
         if working || survived || checking {
             // The command of a check is killed however gently the place is ended.
             let stop = if survived || !working { StopPolicy::KILL } else { STOP_WORK };
@@ -106,7 +112,7 @@ impl Turn<'_> {
     }
 
     /// Writes down how the attempt will have ended: who goes on after an engine's death could not tell it from what is being torn down.
-    fn record_closing(&mut self, at: &At) {
+    pub(super) fn record_closing(&mut self, at: &At) {
         let Some(ending) = self.live.attempt(at).and_then(|attempt| attempt.ending.clone()) else { return };
         if self.run(&at.run).is_some_and(|run| run.phase(at.phase).closing.as_ref() != Some(&ending)) {
             self.record(Record::Closing { run: at.run.clone(), phase: at.phase, ending });

@@ -2,6 +2,7 @@
 //!
 //! | stage   | input                                     | next    |
 //! |---------|-------------------------------------------|---------|
+//! | waiting | its group's turn is its own                | opening |
 //! | opening | it is prepared; what the plan no longer has is gone; the checks of phases without work are asked | open |
 //! | opening | it cannot be prepared                     | closing |
 //! | open    | a phase ended, others are open            | open    |
@@ -14,7 +15,6 @@ use std::collections::BTreeSet;
 use super::action::{Effect, Look, RunId, Seen};
 use super::answer::Stage;
 use super::attempt::Ending;
-use super::deadline::Deadline;
 use super::fault::Fault;
 use super::input::At;
 use super::live::{LiveRun, Waiter};
@@ -28,17 +28,23 @@ use super::turn::Turn;
 use crate::base::owner::Owner;
 use crate::manifest::resource::Scope;
 use crate::manifest::verify::Tier;
-use crate::plan::sealed::{Part, PhaseIx};
+use crate::plan::sealed::{Part, PhaseIx, PlannedPhase};
 
 impl Turn<'_> {
-    /// Opens a run: it is prepared first.
+    /// Opens a run: what it carries over ends, and it is prepared; in a group once it has the turn.
     pub(super) fn open_run(&mut self, id: &RunId) {
-        self.live.runs.insert(id.clone(), LiveRun { opening: Some(0), ..LiveRun::default() });
-        let Some(run) = self.run(id) else { return };
-        let (owner, max_time) = (Owner::goal(&run.plan.goal), run.plan.budget.max_time);
-        if let Some(max_time) = max_time {
-            self.set_deadline(self.now + max_time, Deadline::RunBudget { run: id.clone() });
+        let held_back = self.run(id).is_some_and(Run::is_held_back);
+        self.live.runs.insert(id.clone(), LiveRun { opening: Some(0), held_back, ..LiveRun::default() });
+        self.carry_over(id);
+        if !held_back {
+            self.watch_budget(id);
+            self.prepare(id);
         }
+    }
+
+    /// Has the run prepared.
+    pub(super) fn prepare(&mut self, id: &RunId) {
+        let Some(owner) = self.run(id).map(|run| Owner::goal(&run.plan.goal)) else { return };
         self.request(owner, Effect::Prepare { run: id.clone() }, Waiter::Prepare(id.clone()));
     }
 
@@ -101,8 +107,9 @@ impl Turn<'_> {
     /// A phase that does nothing itself checks the work of others: its checks are asked before any of that begins.
     fn ask_workless(&mut self, id: &RunId) {
         let Some(run) = self.run(id) else { return };
-        let workless: Vec<PhaseIx> =
-            run.plan.indexed().filter(|(_, planned)| !planned.works() && planned.checks() > 0).map(|(ix, _)| ix).collect();
+        let asks =
+            |ix: PhaseIx, planned: &PlannedPhase| !planned.works() && planned.checks() > 0 && run.phase(ix).state.outcome().is_none();
+        let workless: Vec<PhaseIx> = run.plan.indexed().filter(|(ix, planned)| asks(*ix, planned)).map(|(ix, _)| ix).collect();
         if let Some(live) = self.live.runs.get_mut(id) {
             live.opening = Some(workless.len());
         }
@@ -150,6 +157,7 @@ impl Turn<'_> {
             live.opening = None;
             live.queue.extend(ready);
         }
+        self.carried_over(id);
         self.close_run_if_over(id);
     }
 
@@ -167,6 +175,8 @@ impl Turn<'_> {
             self.record(Record::Stopping { run: id.clone(), reason, why: why.to_owned() });
         }
         let Some(live) = self.live.runs.get_mut(id) else { return };
+        // Nothing of what is still held back has begun: `finally` has nothing to do.
+        live.forced |= std::mem::take(&mut live.held_back);
         let forced = live.forced;
         if live.opening.take().is_some() {
             live.dismissing = true;
@@ -190,6 +200,7 @@ impl Turn<'_> {
         }
         if forced {
             self.hurry(&plan.goal);
+            self.force_within(id);
         }
         for &phase in &at_work {
             self.close(&At { run: id.clone(), phase }, Ending::Phase { outcome, proof, fault, why: why.to_owned() });
@@ -224,6 +235,9 @@ impl Turn<'_> {
             (false, Some(_)) => self.targets(&goal, |resource| resource.run == *id && !resource.keep),
             (false, None) => Vec::new(),
         };
+        if once || stopping.is_some() {
+            targets.extend(self.targets_within_run(id));
+        }
         if forced {
             kill(targets.iter_mut().map(|(_, target)| target));
         }
@@ -243,6 +257,7 @@ impl Turn<'_> {
         let survivors = u32::try_from(all.len()).unwrap_or(u32::MAX);
         self.record(Record::RunEnded { run: id.clone(), verdict, why, survivors });
         self.live.runs.remove(id);
+        self.over_within(id);
     }
 
     /// A promise of a green phase that is no longer kept.
@@ -265,7 +280,7 @@ fn verdict(run: &Run, regressed: Option<&str>) -> (Verdict, String) {
     };
     if let Some((reason, why)) = &run.stopping {
         let verdict = match reason {
-            StopReason::Person => Verdict::Cancelled,
+            StopReason::Person | StopReason::Parent => Verdict::Cancelled,
             StopReason::Budget => Verdict::Budget,
             StopReason::Unattended => Verdict::Waiting,
             StopReason::Unprepared => Verdict::Failed,

@@ -150,6 +150,7 @@ impl Turn<'_> {
             }
             Input::Tick => self.due(),
         }
+        self.settle_groups();
         let runs: Vec<_> = self.live.runs.keys().cloned().collect();
         for run in runs {
             self.fill_slots(&run);
@@ -209,27 +210,35 @@ impl Turn<'_> {
     /// A run has used up its time. The time in which it only waited for a person does not count.
     fn run_late(&mut self, id: &super::action::RunId) {
         let Some(run) = self.run(id).filter(|run| run.ended.is_none() && run.stopping.is_none()) else { return };
-        let Some(max_time) = run.plan.budget.max_time else { return };
+        let Some(max_time) = run.max_time() else { return };
         let left = max_time.0.saturating_sub(spent(run, self.now).0);
         let open = |phase: &PhaseRun| !matches!(phase.state, PhaseState::Done(_) | PhaseState::Waiting);
+        let why = if run.plan.budget.max_time == Some(max_time) {
+            format!("the goal's `max_time` of {max_time} is used up")
+        } else {
+            format!("the {max_time} are used up that were left where it was begun")
+        };
         if left > 0 {
             self.watch_budget(id);
         } else if !is_parked(run) && run.phases.iter().any(open) {
-            self.stop_run(id, StopReason::Budget, &format!("the goal's `max_time` of {max_time} is used up"));
+            self.stop_run(id, StopReason::Budget, &why);
         }
     }
 
     /// Sets the deadline at which the run will have used up its time, unless it only waits for a person: then time stands still.
     pub(super) fn watch_budget(&mut self, id: &super::action::RunId) {
         let Some(run) = self.run(id).filter(|run| run.ended.is_none() && !is_parked(run)) else { return };
-        let Some(max_time) = run.plan.budget.max_time else { return };
+        if run.plan.concurrency_group.is_some() && run.first_turn.is_none() {
+            return; // Waiting for the turn costs nothing.
+        }
+        let Some(max_time) = run.max_time() else { return };
         let left = Span(max_time.0.saturating_sub(spent(run, self.now).0));
         self.set_deadline(self.now + left, Deadline::RunBudget { run: id.clone() });
     }
 }
 
 /// How long a run has gone on, without the time in which it only waited for a person.
-fn spent(run: &Run, now: Timestamp) -> Span {
+pub(super) fn spent(run: &Run, now: Timestamp) -> Span {
     // Spans in which a person is asked, less those in which another phase is under way.
     let mut waits: Vec<(Timestamp, Timestamp)> = Vec::new();
     let mut works: Vec<(Timestamp, Timestamp)> = Vec::new();
@@ -255,7 +264,8 @@ fn spent(run: &Run, now: Timestamp) -> Span {
             rest.next();
         }
     }
-    Span((now - run.started).0.saturating_sub(waited.saturating_sub(both)))
+    let began = if run.plan.concurrency_group.is_some() { run.first_turn.unwrap_or(now) } else { run.started };
+    Span((now - began).0.saturating_sub(waited.saturating_sub(both)))
 }
 
 /// Spans without overlaps, in order.

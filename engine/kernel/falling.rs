@@ -46,8 +46,39 @@ impl Turn<'_> {
             self.cancel_parked(&id);
         }
         self.record(Record::DownStarted { goal: goal.clone(), volumes });
-        let targets = self.targets(&goal, |resource| volumes || !resource.keep);
-        self.tear_down(For::Down { goal, volumes }, targets);
+        self.fall(goal, volumes);
+    }
+
+    /// Ends what the goal made, once what was made within its runs is down.
+    pub(super) fn fall(&mut self, goal: Name, volumes: bool) {
+        let within = self.state.goals_within(&goal, |resource| volumes || !resource.keep);
+        if within.is_empty() {
+            let targets = self.targets(&goal, |resource| volumes || !resource.keep);
+            return self.tear_down(For::Down { goal, volumes }, targets);
+        }
+        self.live.awaiting_down.insert(goal, (volumes, within.iter().cloned().collect()));
+        for inner in within {
+            if self.state.goals.get(&inner).is_some_and(|known| !known.falling) {
+                self.record(Record::DownStarted { goal: inner.clone(), volumes });
+                self.fall(inner, volumes);
+            }
+        }
+    }
+
+    /// A goal is down: those around it may wait for that.
+    fn down_within(&mut self, inner: &Name) {
+        let mut ready = Vec::new();
+        self.live.awaiting_down.retain(|goal, (volumes, within)| {
+            let last = within.remove(inner) && within.is_empty();
+            if last {
+                ready.push((goal.clone(), *volumes));
+            }
+            !last
+        });
+        for (goal, volumes) in ready {
+            let targets = self.targets(&goal, |resource| volumes || !resource.keep);
+            self.tear_down(For::Down { goal, volumes }, targets);
+        }
     }
 
     fn cancel_parked(&mut self, id: &RunId) {
@@ -60,6 +91,7 @@ impl Turn<'_> {
         }
         self.record(Record::RunEnded { run: id.clone(), verdict: Verdict::Cancelled, why, survivors: 0 });
         self.live.runs.remove(id);
+        self.over_within(id);
     }
 
     /// What the goal made is gone. A check whose subject is gone and that passes all the same never proved anything.
@@ -130,5 +162,6 @@ impl Turn<'_> {
             self.request(Owner::goal(goal), Effect::Forget, Waiter::Nobody);
         }
         self.record(Record::DownEnded { goal: goal.clone(), survivors, kept, liars });
+        self.down_within(goal);
     }
 }

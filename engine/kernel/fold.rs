@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use super::action::{Effect, Seen};
 use super::answer::Stage;
+use super::carry::carried;
 use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::{PhaseInput, PhaseState};
 use super::record::Record;
 use super::resource::{ResourceInput, ResourceState};
-use super::state::{Failure, Goal, Open, PastRun, PhaseRun, Proved, Reply, Run, RunEnd, State};
+use super::state::{Failure, Goal, Open, PhaseRun, Proved, Reply, Run, RunEnd, State};
 use super::stock::{Kind, Resource};
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
-use crate::plan::sealed::{Edge, PhaseIx, Plan};
 
 /// A record that does not fit what came before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,10 +43,13 @@ impl State {
             Record::RunStarted { run, plan, options } => {
                 let goal = self.goals.entry(plan.goal.clone()).or_default();
                 goal.runs += 1;
+                self.arrivals += 1;
+                let mut begun = Run::begun(run.clone(), self.arrivals, (**plan).clone(), options.clone(), at);
+                begun.carries = carried(&begun, goal.run.as_ref());
                 goal.older.extend(goal.run.take());
                 let resources = &goal.resources;
                 goal.older.retain(|older| resources.values().any(|made| made.run == older.id && made.state.is_live()));
-                goal.run = Some(open_run(run.clone(), Arc::new((**plan).clone()), options.clone(), at));
+                goal.run = Some(begun);
                 Ok(())
             }
             Record::Requested { id, owner, effect } => {
@@ -85,6 +88,11 @@ impl State {
             return Err(misfit(format!("the plan of {id} has no phase {}", ix.0)));
         }
         match record {
+            Record::Admitted { .. } => {
+                run.has_turn = true;
+                run.first_turn.get_or_insert(at);
+            }
+            Record::Yielded { .. } => run.has_turn = false,
             Record::Briefed { phase, brief, .. } => run.phases[phase.at()].brief = brief.clone(),
             Record::AttemptStarted { phase, attempt, .. } => {
                 let entry = &mut run.phases[phase.at()];
@@ -160,12 +168,25 @@ impl State {
                     goal.proofs.insert(run.plan.phase(*phase).name.clone(), proved);
                 }
                 run.open -= 1;
-                unlock(run, *phase);
+                run.unlock(*phase);
+            }
+            Record::Carried { phase, from, outcome, proof, fault, why, .. } => {
+                let earlier = run.carries.remove(phase).unwrap_or_default();
+                let entry = &mut run.phases[phase.at()];
+                step(record, entry, PhaseInput::Ended(*outcome))?;
+                entry.carry(earlier);
+                entry.ended = Some(at);
+                entry.carried = Some(from.clone());
+                entry.proof = Some(*proof);
+                entry.fault = *fault;
+                entry.why.clone_from(why);
+                run.open -= 1;
+                run.unlock(*phase);
             }
             Record::Stopping { reason, why, .. } => run.stopping = Some((*reason, why.clone())),
             Record::RunEnded { verdict, why, survivors, .. } => {
                 run.ended = Some(RunEnd { at, verdict: *verdict, why: why.clone(), survivors: *survivors });
-                goal.past.push(PastRun { id: id.clone(), started: run.started, ended: at, verdict: *verdict });
+                goal.past.push(run.past(at, *verdict, why));
             }
             _ => {}
         }
@@ -324,54 +345,6 @@ impl State {
 /// True where the effect ends the resource itself, and not only the command that makes it.
 fn ends(effect: &Effect, resource: &Resource) -> bool {
     (resource.kind == Kind::Process) == matches!(effect, Effect::End { .. })
-}
-
-/// A run before its first attempt.
-fn open_run(id: super::action::RunId, plan: Arc<Plan>, options: super::record::RunOptions, at: Timestamp) -> Run {
-    let dependents = dependents(&plan);
-    let mut phases = Vec::with_capacity(plan.phases.len());
-    for planned in &plan.phases {
-        let unmet = u32::try_from(planned.needs.len()).unwrap_or(u32::MAX);
-        let checks = planned.checks();
-        phases.push(PhaseRun {
-            state: if unmet == 0 { PhaseState::Ready } else { PhaseState::Pending },
-            unmet,
-            before: vec![None; checks],
-            after: vec![None; checks],
-            ..PhaseRun::default()
-        });
-    }
-    let open = phases.len();
-    let dependents = Arc::new(dependents);
-    Run { id, plan, dependents, options, started: at, phases, open, prepared: false, stopping: None, ended: None }
-}
-
-/// For each phase, the phases that need it.
-pub(super) fn dependents(plan: &Plan) -> Vec<Vec<Edge>> {
-    let mut dependents = vec![Vec::new(); plan.phases.len()];
-    for (ix, planned) in plan.indexed() {
-        for edge in &planned.needs {
-            dependents[edge.phase.at()].push(Edge { phase: ix, unlock: edge.unlock });
-        }
-    }
-    dependents
-}
-
-/// Counts an ended phase's dependents down; one whose last need is met is ready.
-fn unlock(run: &mut Run, ended: PhaseIx) {
-    let dependents = Arc::clone(&run.dependents);
-    for edge in &dependents[ended.at()] {
-        if !run.unlocks(ended, edge.unlock) {
-            continue;
-        }
-        let entry = &mut run.phases[edge.phase.at()];
-        entry.unmet = entry.unmet.saturating_sub(1);
-        if entry.unmet == 0
-            && let Some(next) = entry.state.on(PhaseInput::Unlocked)
-        {
-            entry.state = next;
-        }
-    }
 }
 
 fn step(record: &Record, entry: &mut PhaseRun, input: PhaseInput) -> Result<(), Misfit> {

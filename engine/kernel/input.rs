@@ -37,11 +37,35 @@ pub enum Request {
         torn: u64,
         /// Scopes of this workspace in which somebody runs whom no record knows: an engine died between a start and its record.
         leftovers: Vec<String>,
+        /// Effects whose process is not there any more, by one look: how it ended is told later.
+        ended: Vec<EffectId>,
     },
     /// Carry out a plan.
     Run {
         /// The plan.
         plan: Box<Plan>,
+        /// How.
+        options: RunOptions,
+    },
+    /// Carry out the plan of the goal's latest run once more: what ended well there is carried over.
+    Retry {
+        /// The goal.
+        goal: Name,
+        /// The run that is meant; none for the latest.
+        run: Option<RunId>,
+        /// Begin anew from this phase; none: from all that did not end well.
+        phase: Option<Name>,
+        /// Do only that phase anew, and carry everything else over as it stands.
+        only: bool,
+        /// How.
+        options: RunOptions,
+    },
+    /// Carry out a plan from this phase on: all that it does not reach is carried over from the goal's latest run.
+    RunFrom {
+        /// The plan.
+        plan: Box<Plan>,
+        /// The phase.
+        phase: Name,
         /// How.
         options: RunOptions,
     },
@@ -89,9 +113,21 @@ impl Request {
     pub fn goal(&self) -> Option<&Name> {
         match self {
             Self::Open { .. } => None,
-            Self::Run { plan, .. } => Some(&plan.goal),
+            Self::Run { plan, .. } | Self::RunFrom { plan, .. } => Some(&plan.goal),
             Self::Reply { owner, .. } => Some(&owner.goal),
-            Self::Continue { goal } | Self::Stop { goal, .. } | Self::Down { goal, .. } | Self::Verify { goal } => Some(goal),
+            Self::Continue { goal }
+            | Self::Retry { goal, .. }
+            | Self::Stop { goal, .. }
+            | Self::Down { goal, .. }
+            | Self::Verify { goal } => Some(goal),
+        }
+    }
+
+    /// The goal of which it begins a run, where it does: its phases are given the environment of whoever asks.
+    pub fn begins(&self) -> Option<&Name> {
+        match self {
+            Self::Run { .. } | Self::RunFrom { .. } | Self::Retry { .. } => self.goal(),
+            _ => None,
         }
     }
 }
@@ -131,6 +167,62 @@ pub enum Refusal {
         /// The goal.
         goal: Name,
     },
+    /// Only the latest run of a goal can be gone on from.
+    #[error("{run} is not the latest run of its goal: that is {latest}")]
+    NotLatest {
+        /// The run that was named.
+        run: RunId,
+        /// The latest.
+        latest: RunId,
+    },
+    /// The plan has no such phase.
+    #[error("`{goal}` has no phase `{phase}`")]
+    NoPhase {
+        /// The goal.
+        goal: Name,
+        /// The phase that was named.
+        phase: Name,
+        /// The phases that it has.
+        known: Vec<Name>,
+    },
+    /// All of a run ended well, and what it made is alive.
+    #[error("nothing of {run} is to be done again: every phase ended well, and what it made is alive")]
+    NothingLeft {
+        /// The run.
+        run: RunId,
+    },
+    /// A phase cannot be carried over.
+    #[error("`{phase}` cannot be carried over from {run}: {why}")]
+    NotCarried {
+        /// The phase.
+        phase: Name,
+        /// The run.
+        run: RunId,
+        /// Why not.
+        why: String,
+    },
+    /// A run within a run of its own goal.
+    #[error("`{}` runs within itself: {}", .chain.last().map_or("", Name::as_str), path(.chain))]
+    Cycle {
+        /// The goals, the outermost first.
+        chain: Vec<Name>,
+    },
+    /// Runs lie too deep within each other.
+    #[error("runs may lie {} deep within another, and not deeper: {}", super::nesting::MAX_DEPTH, path(.chain))]
+    TooDeep {
+        /// The goals, the outermost first.
+        chain: Vec<Name>,
+    },
+    /// The attempt within which a run was to begin is not at work.
+    #[error("attempt {attempt} of `{place}` in {run} is not at work: no run can begin within it")]
+    NotAtWork {
+        /// The place of its phase.
+        place: String,
+        /// Its run.
+        run: RunId,
+        /// The attempt.
+        attempt: u32,
+    },
     /// Nothing is asked there.
     #[error("nothing is asked at `{owner}`")]
     NotAsked {
@@ -139,6 +231,11 @@ pub enum Refusal {
         /// What is asked, elsewhere.
         asked: Vec<Owner>,
     },
+}
+
+/// Goals that run within each other, the outermost first.
+fn path(goals: &[Name]) -> String {
+    goals.iter().map(Name::as_str).collect::<Vec<_>>().join(" → ")
 }
 
 /// A phase of a run: the address of most of what happens in the kernel.

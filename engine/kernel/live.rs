@@ -26,10 +26,14 @@ pub struct Live {
     pub(super) deadlines: BTreeSet<(Timestamp, Deadline)>,
     /// The goals that go down, while the checks of what is gone are asked.
     pub(super) falling: HashMap<Name, super::falling::Falling>,
+    /// The goals that go down, with whether what is kept goes too, while those that ran within them are still to be down.
+    pub(super) awaiting_down: HashMap<Name, (bool, BTreeSet<Name>)>,
     /// The goals whose checks are asked again, with how many answers are missing.
     pub(super) verifying: HashMap<Name, usize>,
     /// How many effects of the recovery are missing until the next step of it; none where nothing is recovered.
     pub(super) recovering: Option<usize>,
+    /// Adopted effects whose process was not there any more at the first look.
+    pub(super) ended: HashSet<EffectId>,
     /// Scopes of an engine that died in which somebody would not end.
     pub(super) unswept: BTreeSet<String>,
     /// The runs whose limits could not be set anew, with why.
@@ -73,6 +77,8 @@ pub struct LiveRun {
     pub(super) attempts: HashMap<PhaseIx, Attempt>,
     /// How many answers are missing until the first phase may start; none once it may.
     pub(super) opening: Option<usize>,
+    /// True while it waits for its group's turn before it opens.
+    pub(super) held_back: bool,
     /// Phases whose services were started in this run, and those that depend on them.
     pub(super) renewed: HashSet<PhaseIx>,
     /// Processes that would not end when attempts did.

@@ -10,6 +10,7 @@
 //! | pass            | –        | same hash proved, alive | already  | verified   |
 //!
 //! A phase without work is asked after the work of others too; a pass before it is `already` where the same hash was proved.
+//! So is one whose work a person wanted done anew. A phase that is carried over keeps the proof that it had.
 //!
 //! Several checks count as their weakest. A declared port that no check connects to leaves the phase unverified:
 //! what cannot be curled is not deployed.
@@ -77,8 +78,9 @@ pub(super) fn weigh(planned: &PlannedPhase, phase: &PhaseRun, goal: &Goal) -> En
             weakest = proof;
         }
     }
-    if weakest == Proof::Unproven && !planned.works() && passed_before(phase) {
-        // It is about the work of others, and an earlier run has seen its red.
+    let anew = goal.run.as_ref().is_some_and(|run| run.options.does_anew());
+    if weakest == Proof::Unproven && (!planned.works() || anew) && passed_before(phase) {
+        // It is about the work of others, or was done anew as asked, and an earlier run has seen its red.
         if let Some(proved) = goal.proofs.get(&planned.name).filter(|proved| proved.fingerprint == phase.brief.fingerprint) {
             return end(Outcome::Verified, Proof::Already, format!("proved by {}", proved.run));
         }
@@ -130,7 +132,7 @@ impl Turn<'_> {
     pub(super) fn is_already(&self, at: &At) -> Option<RunId> {
         let run = self.run(&at.run)?;
         let (planned, phase) = (run.plan.phase(at.phase), run.phase(at.phase));
-        if !passed_before(phase) || planned.tier() != Tier::Auto || !planned.works() {
+        if run.options.does_anew() || !passed_before(phase) || planned.tier() != Tier::Auto || !planned.works() {
             return None;
         }
         let goal = self.state.goals.get(&run.plan.goal)?;

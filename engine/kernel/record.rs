@@ -7,22 +7,12 @@ use super::action::{Brief, Effect, EffectId, RunId, Seen};
 use super::answer::{Answer, Stage};
 use super::attempt::Ending;
 use super::fault::Fault;
+pub use super::options::{RunOptions, StopReason};
 use super::outcome::{Outcome, Proof, Verdict};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::plan::sealed::{PhaseIx, Plan};
-
-/// How a run was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunOptions {
-    /// Tear everything down at the end.
-    #[serde(default)]
-    pub once: bool,
-    /// Any yellow counts.
-    #[serde(default)]
-    pub strict: bool,
-}
 
 /// A check that still passes although what it is about is gone: it never proved anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,20 +23,6 @@ pub struct Lie {
     pub check: u16,
     /// What it said.
     pub evidence: String,
-}
-
-/// Why a run stops before its plan is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StopReason {
-    /// A person stopped it.
-    Person,
-    /// A budget ended it.
-    Budget,
-    /// A person is asked, nobody is there, and it was to be torn down.
-    Unattended,
-    /// It could not be prepared: a secret, a limit, a folder.
-    Unprepared,
 }
 
 /// One thing that happened.
@@ -71,6 +47,16 @@ pub enum Record {
         plan: Box<Plan>,
         /// How it was asked for.
         options: RunOptions,
+    },
+    /// A run of a group has its turn.
+    Admitted {
+        /// The run.
+        run: RunId,
+    },
+    /// A run of a group lets the others go on: it only waits for a person.
+    Yielded {
+        /// The run.
+        run: RunId,
     },
     /// A phase's texts were rendered; written only where there is something to remember.
     Briefed {
@@ -215,6 +201,24 @@ pub enum Record {
         /// In words.
         why: String,
     },
+    /// A phase ended as it had in an earlier run: what it proved, put out and made there stands.
+    Carried {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// The run that did it.
+        from: RunId,
+        /// How it ended there.
+        outcome: Outcome,
+        /// Why it may be believed.
+        proof: Proof,
+        /// The fault, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<Fault>,
+        /// In words.
+        why: String,
+    },
     /// A run stops before its plan is done.
     Stopping {
         /// The run.
@@ -304,6 +308,8 @@ impl Record {
             | Self::Forgotten { .. }
             | Self::Pruned { .. }
             | Self::Quarantined { .. }
+            // What is made in the file system does not die with the machine.
+            | Self::Observed { seen: Seen::Begun { .. }, .. }
             | Self::Requested { effect: Effect::Prepare { .. } | Effect::Forget, .. } => Strength::Durable,
             _ => Strength::Recorded,
         }
@@ -316,6 +322,8 @@ impl Record {
         match self {
             Self::EngineStarted { .. } => "engine_started",
             Self::RunStarted { .. } => "run_started",
+            Self::Admitted { .. } => "admitted",
+            Self::Yielded { .. } => "yielded",
             Self::Briefed { .. } => "briefed",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::Requested { .. } => "requested",
@@ -330,6 +338,7 @@ impl Record {
             Self::Closing { .. } => "closing",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::PhaseEnded { .. } => "phase_ended",
+            Self::Carried { .. } => "carried",
             Self::Stopping { .. } => "stopping",
             Self::RunEnded { .. } => "run_ended",
             Self::DownStarted { .. } => "down_started",
@@ -344,6 +353,8 @@ impl Record {
     pub const fn run(&self) -> Option<&RunId> {
         match self {
             Self::RunStarted { run, .. }
+            | Self::Admitted { run }
+            | Self::Yielded { run }
             | Self::Briefed { run, .. }
             | Self::AttemptStarted { run, .. }
             | Self::Worked { run, .. }
@@ -353,6 +364,7 @@ impl Record {
             | Self::Closing { run, .. }
             | Self::AttemptFailed { run, .. }
             | Self::PhaseEnded { run, .. }
+            | Self::Carried { run, .. }
             | Self::Stopping { run, .. }
             | Self::RunEnded { run, .. } => Some(run),
             _ => None,
@@ -382,7 +394,8 @@ impl Record {
             | Self::Replied { phase, .. }
             | Self::Closing { phase, .. }
             | Self::AttemptFailed { phase, .. }
-            | Self::PhaseEnded { phase, .. } => Some(*phase),
+            | Self::PhaseEnded { phase, .. }
+            | Self::Carried { phase, .. } => Some(*phase),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@ use super::record::{Record, StopReason};
 use super::resource::ResourceState;
 use super::state::{PhaseRun, Run, goal_of};
 use super::stock::{Kind, Resource};
-use super::teardown::{For, TRIES};
+use super::teardown::TRIES;
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -147,8 +147,7 @@ impl Turn<'_> {
         let falling: Vec<(Name, bool)> =
             self.state.goals.iter().filter(|(_, goal)| goal.falling).map(|(name, goal)| (name.clone(), goal.volumes)).collect();
         for (goal, volumes) in falling {
-            let targets = self.targets(&goal, |resource| volumes || !resource.keep);
-            self.tear_down(For::Down { goal, volumes }, targets);
+            self.fall(goal, volumes);
         }
         let runs = self.state.goals.values().filter_map(|goal| goal.run.as_ref()).filter(|run| run.ended.is_none());
         let unended: Vec<RunId> = runs.map(|run| run.id.clone()).collect();
@@ -162,8 +161,10 @@ impl Turn<'_> {
         let Some(run) = self.run(id) else { return };
         let plan = Arc::clone(&run.plan);
         let (begun, prepared, stopping) = (has_begun(run), run.prepared, run.stopping.clone());
-        let live = LiveRun { renewed: self.renewed(id), ..LiveRun::default() };
+        let held_back = run.is_held_back() && run.first_turn.is_none();
+        let live = LiveRun { renewed: self.renewed(id), held_back, ..LiveRun::default() };
         self.live.runs.insert(id.clone(), live);
+        self.carry_over(id);
         self.watch_budget(id);
         if let Some(scope) = self.live.unswept.iter().find(|scope| scope.split('/').next() == Some(plan.goal.as_str())) {
             let why = format!("what an engine that died left in {scope} would not end");
@@ -176,11 +177,11 @@ impl Turn<'_> {
             if let Some(live) = self.live.runs.get_mut(id) {
                 live.opening = Some(0);
             }
-            if prepared {
-                return self.end_removed(id);
-            }
-            self.request(Owner::goal(&plan.goal), Effect::Prepare { run: id.clone() }, Waiter::Prepare(id.clone()));
-            return;
+            return match prepared {
+                _ if held_back => {}
+                true => self.end_removed(id),
+                false => self.prepare(id),
+            };
         }
         let under_way: Vec<PhaseIx> =
             plan.indexed().map(|(ix, _)| ix).filter(|ix| self.take_up(&At { run: id.clone(), phase: *ix })).collect();
@@ -336,9 +337,9 @@ impl Turn<'_> {
     }
 }
 
-/// True where a phase of the run has begun, or ended: then all that opens a run is behind it.
+/// True where a phase of the run has begun, or ended in it: then all that opens a run is behind it.
 fn has_begun(run: &Run) -> bool {
-    let begun = |phase: &PhaseRun| phase.attempt > 0 || phase.state.outcome().is_some();
+    let begun = |phase: &PhaseRun| phase.attempt > 0 || phase.state.outcome().is_some() && phase.carried.is_none();
     run.phases.iter().any(begun)
 }
 

@@ -20,29 +20,26 @@ impl Turn<'_> {
     /// Does what was asked, or refuses it and changes nothing.
     pub(super) fn serve(&mut self, request: Request) {
         match request {
-            Request::Open { version, pid, torn, leftovers } => {
+            Request::Open { version, pid, torn, leftovers, ended } => {
+                self.live.ended.extend(ended);
                 self.record(Record::EngineStarted { version, pid, torn });
                 self.recover(leftovers);
             }
             Request::Run { plan, options } => {
-                let goal = self.state.goals.get(&plan.goal);
-                if goal.is_some_and(|goal| goal.falling) {
-                    return self.refuse(Refusal::Falling { goal: plan.goal });
+                let begun = self.attach(&plan, &options).unwrap_or_else(|| self.begin_run(plan, options));
+                if let Err(refusal) = begun {
+                    self.refuse(refusal);
                 }
-                if let Some(run) = goal.and_then(|goal| goal.run.as_ref()).filter(|run| run.ended.is_none()) {
-                    let differences = differences(run, &plan, &options);
-                    let id = run.id.clone();
-                    // Where the same is under way, whoever asks for it has what was asked for.
-                    if !differences.is_empty() {
-                        self.refuse(Refusal::Different { run: id, differences });
-                    } else if run.stopping.is_some() {
-                        self.refuse(Refusal::Running { run: id });
-                    }
-                    return;
+            }
+            Request::Retry { goal, run, phase, only, options } => {
+                if let Err(refusal) = self.retry(&goal, run.as_ref(), phase.as_ref(), only, options) {
+                    self.refuse(refusal);
                 }
-                let run = self.state.next_run(&plan.goal);
-                self.record(Record::RunStarted { run: run.clone(), plan, options });
-                self.open_run(&run);
+            }
+            Request::RunFrom { plan, phase, options } => {
+                if let Err(refusal) = self.run_from(plan, &phase, options) {
+                    self.refuse(refusal);
+                }
             }
             Request::Continue { goal } => {
                 if self.running(&goal).is_none() {
@@ -72,6 +69,7 @@ impl Turn<'_> {
                     StopReason::Budget => "the budget is used up",
                     StopReason::Unattended => "a person is asked and nobody is there",
                     StopReason::Unprepared => "it could not be prepared",
+                    StopReason::Parent => "the attempt in which it was begun has ended",
                 };
                 self.stop_run(&id, reason, why);
             }
@@ -79,6 +77,46 @@ impl Turn<'_> {
             Request::Down { goal, volumes } => self.take_down(goal, volumes),
             Request::Verify { goal } => self.verify_again(goal),
         }
+    }
+
+    /// Begins a run, unless something of its goal is under way.
+    pub(super) fn begin_run(&mut self, plan: Box<Plan>, mut options: RunOptions) -> Result<(), Refusal> {
+        self.may_begin(&plan.goal, &options)?;
+        let left = options.parent.as_ref().and_then(|parent| self.left(parent));
+        if let Some(parent) = &mut options.parent {
+            parent.left = left;
+        }
+        let run = self.state.next_run(&plan.goal);
+        self.record(Record::RunStarted { run: run.clone(), plan, options });
+        self.open_run(&run);
+        Ok(())
+    }
+
+    /// Refuses where something of the goal is under way.
+    pub(super) fn may_begin(&self, goal: &Name, options: &RunOptions) -> Result<(), Refusal> {
+        if let Some(parent) = &options.parent {
+            self.may_nest(goal, parent)?;
+        }
+        let Some(known) = self.state.goals.get(goal) else { return Ok(()) };
+        if known.falling {
+            return Err(Refusal::Falling { goal: goal.clone() });
+        }
+        match known.run.as_ref().filter(|run| run.ended.is_none()) {
+            Some(run) => Err(Refusal::Running { run: run.id.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// What becomes of a run that is asked for while one of its goal goes on; none where none does.
+    fn attach(&self, plan: &Plan, options: &RunOptions) -> Option<Result<(), Refusal>> {
+        let run = self.state.goals.get(&plan.goal)?.run.as_ref().filter(|run| run.ended.is_none())?;
+        let differences = differences(run, plan, options);
+        Some(match (differences.is_empty(), &run.stopping) {
+            (false, _) => Err(Refusal::Different { run: run.id.clone(), differences }),
+            (true, Some(_)) => Err(Refusal::Running { run: run.id.clone() }),
+            // Where the same is under way, whoever asks for it has what was asked for.
+            (true, None) => Ok(()),
+        })
     }
 
     /// Whether the goal is being taken down; that is not stopped, but it can be hurried.

@@ -16,9 +16,9 @@ impl Turn<'_> {
         loop {
             let Some(run) = self.state.run(id) else { return };
             let concurrency = run.plan.concurrency;
-            let stopping = run.stopping.is_some();
+            let (stopping, held_back) = (run.stopping.is_some(), run.is_held_back());
             let Some(live) = self.live.runs.get_mut(id) else { return };
-            if live.opening.is_some() || live.dismissing || live.working >= concurrency {
+            if held_back || live.opening.is_some() || live.dismissing || live.working >= concurrency {
                 return;
             }
             let Some(phase) = live.queue.pop_first() else { return };

@@ -10,6 +10,7 @@ use super::action::{Brief, Effect, EffectId, Exit, ProcessMark, RunId};
 use super::answer::Answer;
 use super::attempt::Ending;
 use super::fault::Fault;
+use super::nesting::Parent;
 use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::PhaseState;
 use super::record::{RunOptions, StopReason};
@@ -31,6 +32,9 @@ pub struct State {
     pub effects: BTreeMap<EffectId, Open>,
     /// The number of the last effect.
     pub last_effect: u64,
+    /// How many runs there have been, of all goals.
+    #[serde(default)]
+    pub arrivals: u64,
 }
 
 /// An effect that was asked for and has not ended.
@@ -85,6 +89,15 @@ pub struct PastRun {
     pub ended: Timestamp,
     /// How it ended.
     pub verdict: Verdict,
+    /// In words.
+    #[serde(default)]
+    pub why: String,
+    /// The run that it went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RunId>,
+    /// The attempt in which it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }
 
 /// That a phase was verified, and what it amounted to then.
@@ -114,10 +127,22 @@ pub struct Run {
     pub options: RunOptions,
     /// When it began.
     pub started: Timestamp,
+    /// Its number among the runs of all goals.
+    #[serde(default)]
+    pub arrival: u64,
+    /// True while it has its group's turn; of no meaning without a group.
+    #[serde(default)]
+    pub has_turn: bool,
+    /// When it first had its group's turn.
+    #[serde(default)]
+    pub first_turn: Option<Timestamp>,
     /// Its phases, as in the plan.
     pub phases: Vec<PhaseRun>,
     /// How many phases have not ended.
     pub open: usize,
+    /// What is still to be carried over from the run that this one goes on from, as it stood there. Empty once the run opens.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carries: BTreeMap<PhaseIx, PhaseRun>,
     /// True once its environment, secrets and limits are there.
     #[serde(default)]
     pub prepared: bool,
@@ -201,6 +226,9 @@ pub struct PhaseRun {
     /// When the next attempt may start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// The run that did it, where it was carried over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried: Option<RunId>,
     /// Why it may be believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -272,7 +300,7 @@ impl State {
     /// The state as it was before it was written down: what follows from the rest is not.
     pub fn restored(mut self) -> Self {
         for run in self.goals.values_mut().flat_map(|goal| goal.run.iter_mut().chain(&mut goal.older)) {
-            run.dependents = Arc::new(super::fold::dependents(&run.plan));
+            run.dependents = Arc::new(run.plan.dependents());
         }
         self
     }

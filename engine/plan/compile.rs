@@ -71,6 +71,7 @@ pub fn compile(goal: &Goal, inputs: &Inputs) -> Result<Plan, Vec<PlanError>> {
         working_dir: goal.working_dir.clone(),
         templates: goal.templates,
         concurrency: goal.concurrency.unwrap_or(DEFAULT_CONCURRENCY),
+        concurrency_group: goal.concurrency_group.clone(),
         budget: goal.budget.clone().unwrap_or_default(),
         limits: goal.limits.clone().unwrap_or_default(),
         requires,

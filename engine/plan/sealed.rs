@@ -63,6 +63,9 @@ pub struct Plan {
     pub templates: Option<bool>,
     /// How many phases may work at once.
     pub concurrency: u32,
+    /// The group of goals of which one runs at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_group: Option<Name>,
     /// What the goal may spend.
     #[serde(default)]
     pub budget: Budget,
@@ -167,6 +170,17 @@ impl Plan {
     /// All phases with their indices.
     pub fn indexed(&self) -> impl Iterator<Item = (PhaseIx, &PlannedPhase)> {
         (0..).map(PhaseIx).zip(&self.phases)
+    }
+
+    /// For each phase, those that need it, and how it must have ended for each.
+    pub fn dependents(&self) -> Vec<Vec<Edge>> {
+        let mut dependents = vec![Vec::new(); self.phases.len()];
+        for (ix, planned) in self.indexed() {
+            for edge in &planned.needs {
+                dependents[edge.phase.at()].push(Edge { phase: ix, unlock: edge.unlock });
+            }
+        }
+        dependents
     }
 
     /// The place of a phase.

@@ -4,7 +4,7 @@ use super::job::Job;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
-use crate::kernel::action::EffectId;
+use crate::kernel::action::{EffectId, ProcessMark};
 use crate::kernel::input::Input;
 
 /// Where observations go. Cheap to copy; telling an engine that is gone does nothing.
@@ -46,6 +46,12 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// Where that cannot be seen.
     fn populated(&self) -> Result<Vec<String>, LookError>;
+
+    /// Whether a process that an earlier engine started is not there any more, at one look. A runtime that cannot tell says no: the end of
+    /// what it watches is heard in any case, only later.
+    fn has_ended(&self, _process: &ProcessMark) -> bool {
+        false
+    }
 
     /// Removes the empty scopes of a goal of which nothing runs. One that cannot be removed now is removed the next time.
     fn tidy(&self, goal: &Name);

@@ -11,3 +11,4 @@ pub mod runs;
 pub mod standing;
 pub mod status;
 pub mod why;
+pub mod within;

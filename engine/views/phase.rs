@@ -20,6 +20,7 @@ pub fn summary(run: &Run, ix: PhaseIx) -> String {
                 .collect();
             format!("waits for {}", list(&waits))
         }
+        PhaseState::Ready if run.is_held_back() => "waits for its group's turn".to_owned(),
         PhaseState::Ready => "waits for a slot".to_owned(),
         PhaseState::Running => match phase.failures.last() {
             Some(failure) => format!("attempt {} is at work; attempt {} failed: {}", phase.attempt, failure.attempt, failure.why),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::outside::Outside;
 use super::replay::Replay;
 use super::standing::{GoalOutcome, judge};
+use super::within::Within;
 use crate::base::name::Name;
 use crate::kernel::outcome::Verdict;
 
@@ -34,6 +35,12 @@ pub struct RunStatus {
     pub ended: Option<String>,
     /// How long it took, or takes until now, in milliseconds.
     pub elapsed_ms: u64,
+    /// Why it ended so, or what it waits for, in words.
+    pub why: String,
+    /// The run that it went on from.
+    pub retries: Option<String>,
+    /// The attempt in which it was begun.
+    pub parent: Option<Within>,
 }
 
 /// The runs of every goal, or of the one that is named, by the time of their beginning.
@@ -52,11 +59,14 @@ pub fn runs(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Runs
                 started: past.started.to_string(),
                 ended: Some(past.ended.to_string()),
                 elapsed_ms: (past.ended - past.started).0,
+                why: past.why.clone(),
+                retries: past.retries.as_ref().map(ToString::to_string),
+                parent: past.parent.as_ref().map(Within::of),
             };
             found.push((past.started, run));
         }
         if let Some(run) = goal.run.as_ref().filter(|run| run.ended.is_none()) {
-            let (outcome, _): (GoalOutcome, _) = judge(name, goal, replay, outside);
+            let (outcome, why): (GoalOutcome, _) = judge(name, goal, replay, outside);
             let status = RunStatus {
                 run: run.id.to_string(),
                 goal: name.to_string(),
@@ -65,6 +75,9 @@ pub fn runs(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Runs
                 started: run.started.to_string(),
                 ended: None,
                 elapsed_ms: (outside.now - run.started).0,
+                why,
+                retries: run.options.carry.as_ref().map(|carry| carry.from.to_string()),
+                parent: run.options.parent.as_ref().map(Within::of),
             };
             found.push((run.started, status));
         }

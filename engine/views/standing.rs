@@ -87,7 +87,7 @@ pub fn judge(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -
         return (GoalOutcome::Stopping, "it is being torn down".to_owned());
     }
     let Some(run) = &goal.run else { return (GoalOutcome::Down, "it has never run".to_owned()) };
-    let Some(end) = &run.ended else { return judge_open(run, outside) };
+    let Some(end) = &run.ended else { return judge_open(run, replay, outside) };
     if let Some(down) = replay.beside.down.get(name) {
         let why = match down.survivors {
             0 => "it was taken down".to_owned(),
@@ -98,16 +98,28 @@ pub fn judge(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -
     judge_ended(goal, run, end, outside)
 }
 
-fn judge_open(run: &Run, outside: &Outside<'_>) -> (GoalOutcome, String) {
+fn judge_open(run: &Run, replay: &Replay, outside: &Outside<'_>) -> (GoalOutcome, String) {
     if let Some(asked) = parked(run) {
         return (GoalOutcome::Waiting, asked);
     }
     if !outside.engine {
         return (GoalOutcome::Interrupted, "its engine died while it ran".to_owned());
     }
+    if let Some(waits) = waits_for_turn(run, replay) {
+        return (GoalOutcome::Running, waits);
+    }
     let why =
         run.stopping.as_ref().map_or_else(|| format!("{} of {} phases have ended", ended(run), run.phases.len()), |(_, why)| why.clone());
     (GoalOutcome::Running, why)
+}
+
+/// What a run waits for that is of a group, while another of it has the turn.
+pub fn waits_for_turn(run: &Run, replay: &Replay) -> Option<String> {
+    let group = run.plan.concurrency_group.as_ref()?;
+    replay
+        .state
+        .ahead_of(run)
+        .map(|ahead| format!("it waits for {}: both are of the group `{group}`, of which one runs at a time", ahead.id))
 }
 
 /// What a run waits for, where it waits for people and nothing else.

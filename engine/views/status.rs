@@ -6,6 +6,7 @@ use super::outside::Outside;
 use super::phase::summary;
 use super::replay::Replay;
 use super::standing::{GoalOutcome, judge};
+use super::within::Within;
 use crate::base::name::Name;
 use crate::kernel::outcome::{Outcome, Proof};
 use crate::kernel::state::{Goal, Run};
@@ -37,6 +38,8 @@ pub struct GoalStatus {
     pub ended: Option<String>,
     /// How long ago it ended, in milliseconds.
     pub age_ms: Option<u64>,
+    /// The attempt in which the latest run was begun, where it was begun by the command of a phase.
+    pub parent: Option<Within>,
     /// Its phases, in the order of the plan.
     pub phases: Vec<PhaseStatus>,
     /// What it made and what is still there, in the order in which it was made.
@@ -58,6 +61,8 @@ pub struct PhaseStatus {
     pub outcome: Option<Outcome>,
     /// Why that may be believed.
     pub proof: Option<Proof>,
+    /// The run that did it, where it was carried over.
+    pub carried: Option<String>,
     /// How many attempts were begun.
     pub attempts: u32,
     /// In words: why it ended so, or what it waits for.
@@ -112,6 +117,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         started: run.map(|run| run.started.to_string()),
         ended: ended.map(|at| at.to_string()),
         age_ms: ended.map(|at| (outside.now - at).0),
+        parent: run.and_then(|run| run.options.parent.as_ref()).map(Within::of),
         phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
         resources: goal.live_resources().map(|resource| resource_status(resource, outside)).collect(),
         daemons: [],
@@ -127,6 +133,7 @@ fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
         state: phase.state.word(),
         outcome,
         proof: phase.proof,
+        carried: phase.carried.as_ref().map(ToString::to_string),
         attempts: phase.attempt,
         why: summary(run, ix),
         question: phase.question.clone().filter(|_| outcome.is_none()),

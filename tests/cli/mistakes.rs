@@ -19,6 +19,8 @@ fn mistakes_and_what_to_do_about_them() {
         &["run", "goals/hello.yaml", "--profile", "fast"],
         &["run", "goals/hello.yaml", "--detach", "--junit", "out.xml"],
         &["run", "goals/hello.yaml", "--from", "greet"],
+        &["retry", "nowhere"],
+        &["retry", "nowhere", "--only"],
         &["status", "crm"],
         &["why", "crm/server"],
         &["logs", "crm"],

@@ -94,7 +94,7 @@ fn what_nothing_verifies_is_unverified_and_counts_only_when_strict() {
     let mut world = World::new();
     world.carry_out(plan(1, vec![phase("a").work()]));
     assert_eq!((world.ending("a"), world.verdict()), ((Outcome::Unverified, Proof::None), Verdict::Verified));
-    world.start_with(plan(1, vec![phase("a").work()]), RunOptions { once: false, strict: true });
+    world.start_with(plan(1, vec![phase("a").work()]), RunOptions { once: false, strict: true, ..RunOptions::default() });
     world.settle();
     assert_eq!(world.verdict(), Verdict::Unproven);
 }

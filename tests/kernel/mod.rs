@@ -3,7 +3,10 @@
 mod again;
 mod answers;
 mod attempts;
+mod carrying;
 mod deaths;
+mod groups;
+mod nested;
 mod order;
 mod plans;
 mod properties;

@@ -192,6 +192,7 @@ pub(crate) fn plan(concurrency: u32, drafts: Vec<Draft>) -> Plan {
         env_file: Vec::new(),
         working_dir: None,
         concurrency,
+        concurrency_group: None,
         budget: Budget::default(),
         limits: Limits::default(),
         requires: Vec::new(),

@@ -338,7 +338,7 @@ proptest! {
         shapes in shapes(false), concurrency in 1..4_u32, once: bool, seed: u64, jitter in 0..25_u64,
     ) {
         let mut world = world(&shapes, seed, jitter);
-        world.start_with(goal(&shapes, concurrency), RunOptions { once, strict: false });
+        world.start_with(goal(&shapes, concurrency), RunOptions { once, strict: false, ..RunOptions::default() });
         finish(&mut world);
         holds_at_the_end(&world, &shapes);
         if once && !shapes.iter().any(|shape| shape.stubborn) {

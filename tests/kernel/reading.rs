@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use opensculpt::base::name::Name;
 use opensculpt::base::owner::Owner;
-use opensculpt::kernel::action::{Effect, Exit, Seen, StopPolicy};
+use opensculpt::kernel::action::{Effect, Exit, RunId, Seen, StopPolicy};
 use opensculpt::kernel::fault::Fault;
 use opensculpt::kernel::input::{Refusal, Request};
 use opensculpt::kernel::outcome::{Outcome, Proof, Verdict};
@@ -32,7 +32,7 @@ impl World {
     }
 
     pub(crate) fn carry_out_once(&mut self, plan: Plan) -> &mut Self {
-        self.start_with(plan, RunOptions { once: true, strict: false });
+        self.start_with(plan, RunOptions { once: true, strict: false, ..RunOptions::default() });
         self.settle();
         self
     }
@@ -51,6 +51,64 @@ impl World {
 
     pub(crate) fn run(&self) -> &Run {
         self.kernel.state().goals["g"].run.as_ref().unwrap()
+    }
+
+    /// A run, by its id.
+    pub(super) fn run_of(&self, id: &RunId) -> &Run {
+        self.kernel.state().run(id).unwrap_or_else(|| panic!("nothing is known of {id}"))
+    }
+
+    /// The latest run of a goal.
+    pub(crate) fn run_in(&self, goal: &str) -> &Run {
+        self.kernel.state().goals[goal].run.as_ref().unwrap()
+    }
+
+    pub(crate) fn verdict_of(&self, goal: &str) -> Verdict {
+        self.run_in(goal).ended.as_ref().unwrap_or_else(|| panic!("the run of {goal} has not ended")).verdict
+    }
+
+    /// Begins a run of a goal of this name. One that was begun is not begun again.
+    pub(crate) fn begin(&mut self, goal: &str, plan: Plan, options: RunOptions) -> Option<Refusal> {
+        let plan = Plan { goal: Name::from(goal), ..plan };
+        self.ask(Request::Run { plan: Box::new(plan), options })
+    }
+
+    /// Whether anything was ever run of a goal.
+    pub(crate) fn knows(&self, goal: &str) -> bool {
+        self.kernel.state().goals.contains_key(goal)
+    }
+
+    /// When a run of a goal began and ended to work: from its first command to its last.
+    pub(crate) fn at_work(&self, goal: &str) -> Vec<(u64, u64)> {
+        let mut begun = HashMap::new();
+        let mut spans = Vec::new();
+        for (at, record) in &self.records {
+            match record {
+                Record::Requested { id, owner, effect: Effect::Work { .. } } if owner.goal.as_str() == goal => drop(begun.insert(*id, *at)),
+                Record::Observed { id, seen } if seen.is_end() => spans.extend(begun.remove(id).map(|from| (from, *at))),
+                _ => {}
+            }
+        }
+        spans
+    }
+
+    /// Goes on from the latest run, and settles.
+    pub(crate) fn retry(&mut self, phase: Option<&str>, only: bool) -> Option<Refusal> {
+        let refused = self.ask_retry(phase, only);
+        self.settle();
+        refused
+    }
+
+    pub(crate) fn ask_retry(&mut self, phase: Option<&str>, only: bool) -> Option<Refusal> {
+        let (goal, phase) = (Name::from("g"), phase.map(Name::from));
+        self.ask(Request::Retry { goal, run: None, phase, only, options: RunOptions::default() })
+    }
+
+    /// Carries a plan out from a phase on.
+    pub(crate) fn run_from(&mut self, plan: Plan, phase: &str) -> Option<Refusal> {
+        let refused = self.ask(Request::RunFrom { plan: Box::new(plan), phase: Name::from(phase), options: RunOptions::default() });
+        self.settle();
+        refused
     }
 
     pub(crate) fn phase(&self, name: &str) -> &PhaseRun {

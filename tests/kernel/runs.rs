@@ -72,7 +72,7 @@ fn a_second_stop_kills_what_is_being_ended_and_what_would_be() {
 fn a_second_stop_while_the_run_is_torn_down_kills_the_rest_of_it() {
     let mut world = World::new();
     world.end_takes = 10_000;
-    let once = RunOptions { once: true, strict: false };
+    let once = RunOptions { once: true, strict: false, ..RunOptions::default() };
     world.start_with(plan(4, vec![server("a"), server("b").needs(&["a"]), server("c").needs(&["b"])]), once);
     world.until(2000);
     assert_eq!(world.effects().last().unwrap(), "end g/c/svc");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use indexmap::IndexMap;
 use opensculpt::base::owner::Owner;
 use opensculpt::base::time::Timestamp;
-use opensculpt::kernel::action::{About, Brief, Effect, EffectId, Exit, Look, ProcessMark, QuestionId, Seen, Shown, StopPolicy};
+use opensculpt::kernel::action::{About, Brief, Effect, EffectId, Exit, Look, ProcessMark, QuestionId, RunId, Seen, Shown, StopPolicy};
 use opensculpt::kernel::answer::{Answer, Stage};
 use opensculpt::kernel::engine::Kernel;
 use opensculpt::kernel::fault::Fault;
@@ -223,7 +223,7 @@ impl World {
                 self.seen(1, id, Seen::Ended { survivors: Vec::new(), killed: 1 });
             }
             Effect::Make { phase, .. } => {
-                self.working.insert(id, *phase);
+                self.is_at_work(id, owner, *phase);
                 if self.taken.contains(&owner.to_string()) {
                     return self.seen(1, id, Seen::Failed { fault: Fault::PortTaken, evidence: "held by nginx".to_owned() });
                 }
@@ -236,9 +236,9 @@ impl World {
                 self.there.insert(place);
                 self.seen(self.make_takes, id, Seen::Made { created: made == Kind::Port, path, outputs: IndexMap::new() });
             }
-            Effect::Serve { phase, .. } => {
-                self.working.insert(id, *phase);
-                let service = self.play_of(*phase).service;
+            Effect::Serve { run, phase, .. } => {
+                self.is_at_work(id, owner, *phase);
+                let service = self.play_of(run, *phase).service;
                 if service.broken {
                     return self.seen(1, id, Seen::Failed { fault: Fault::MissingCommand, evidence: "no such program".to_owned() });
                 }
@@ -247,10 +247,10 @@ impl World {
                     self.later(lives, Event::Dies(id, owner.clone(), service.exit));
                 }
             }
-            Effect::Work { phase, attempt, .. } => {
-                self.working.insert(id, *phase);
+            Effect::Work { run, phase, attempt } => {
+                self.is_at_work(id, owner, *phase);
                 self.is_born(id, owner);
-                let this = nth(&self.play_of(*phase).tries, *attempt as usize - 1);
+                let this = nth(&self.play_of(run, *phase).tries, *attempt as usize - 1);
                 if let Some(takes) = this.takes {
                     self.later(takes, Event::Dies(id, owner.clone(), this.exit));
                 }
@@ -277,6 +277,13 @@ impl World {
         }
     }
 
+    /// The slots of the goal `g` are counted.
+    fn is_at_work(&mut self, id: EffectId, owner: &Owner, phase: PhaseIx) {
+        if owner.goal.as_str() == "g" {
+            self.working.insert(id, phase);
+        }
+    }
+
     fn place(&self, owner: &Owner) -> String {
         self.paths.get(&owner.to_string()).cloned().unwrap_or_else(|| owner.to_string())
     }
@@ -295,7 +302,7 @@ impl World {
     /// What an earlier engine started is watched: where it has ended meanwhile, that is seen at once.
     fn watch(&mut self, id: EffectId, owner: &Owner, effect: &Effect) {
         if let Effect::Work { phase, .. } = effect {
-            self.working.insert(id, *phase);
+            self.is_at_work(id, owner, *phase);
         }
         if self.alive.get(owner) != Some(&id) {
             self.exited(id, Exit::Unseen, Vec::new());
@@ -320,7 +327,7 @@ impl World {
                 if self.alive.get(&owner) == Some(&id) {
                     self.alive.remove(&owner);
                     let survivors = match self.kernel.state().effects.get(&id).map(|open| open.effect.clone()) {
-                        Some(Effect::Work { phase, attempt, .. }) => nth(&self.play_of(phase).tries, attempt as usize - 1).survivors,
+                        Some(Effect::Work { run, phase, attempt }) => nth(&self.play_of(&run, phase).tries, attempt as usize - 1).survivors,
                         _ => Vec::new(),
                     };
                     self.exited(id, exit, survivors);
@@ -352,16 +359,17 @@ impl World {
         self.seen(0, id, seen);
     }
 
-    fn play_of(&self, phase: PhaseIx) -> Play {
-        let name = self.run().plan.phase(phase).name.as_str().to_owned();
+    /// What becomes of a phase; phases of different goals have different names.
+    fn play_of(&self, run: &RunId, phase: PhaseIx) -> Play {
+        let name = self.run_of(run).plan.phase(phase).name.as_str().to_owned();
         self.plays.get(&name).cloned().unwrap_or_default()
     }
 
     fn see(&mut self, look: Look) {
         let shown = match look {
             Look::Brief { run, phase } => {
-                let play = self.play_of(phase);
-                let planned = self.run().plan.phase(phase);
+                let play = self.play_of(&run, phase);
+                let planned = self.run_of(&run).plan.phase(phase);
                 let brief = Brief {
                     subjects: play.subjects.clone(),
                     wanted: play.wanted,
@@ -383,21 +391,21 @@ impl World {
 
     fn answer(&self, about: &About) -> Answer {
         match about {
-            About::Check { phase, check, stage, .. } => {
-                let play = self.play_of(*phase);
+            About::Check { run, phase, check, stage } => {
+                let play = self.play_of(run, *phase);
                 match stage {
                     Stage::Before => nth(&play.before, usize::from(*check)),
                     Stage::After => {
-                        let attempt = self.run().phase(*phase).attempt as usize;
+                        let attempt = self.run_of(run).phase(*phase).attempt as usize;
                         says(nth(&nth(&play.tries, attempt.saturating_sub(1)).after, usize::from(*check)))
                     }
                     Stage::Again | Stage::Gone => says(play.again),
                 }
             }
-            About::Ready { phase, resource, .. } => {
-                let planned = self.run().plan.phase(*phase);
-                let owner = Owner::resource(&self.run().plan.goal, &planned.name, resource);
-                let ready = self.play_of(*phase).service.ready_after;
+            About::Ready { run, phase, resource } => {
+                let plan = &self.run_of(run).plan;
+                let owner = Owner::resource(&plan.goal, &plan.phase(*phase).name, resource);
+                let ready = self.play_of(run, *phase).service.ready_after;
                 let age = self.alive.get(&owner).and(self.born.get(&owner)).map(|born| self.now - born);
                 match (ready, age) {
                     (Some(ready), Some(age)) if age >= ready => Answer::pass("it listens"),
@@ -439,6 +447,16 @@ impl World {
         }
     }
 
+    /// Lets things happen until a person is asked, or nothing more would.
+    pub(crate) fn settle_until_asked(&mut self) {
+        while self.kernel.asked().is_empty() && self.step() {}
+    }
+
+    /// Lets things happen for so long.
+    pub(crate) fn settle_for(&mut self, ms: u64) {
+        self.until(self.now + ms);
+    }
+
     /// Lets things happen until then, and due deadlines too, even when only a person is waited for.
     pub(crate) fn until(&mut self, at: u64) {
         loop {
@@ -455,6 +473,18 @@ impl World {
             }
         }
         self.now = at;
+    }
+
+    /// The process of a place is gone, and no engine has seen it.
+    pub(crate) fn bury(&mut self, place: &str) {
+        self.alive.remove(&place.parse::<Owner>().unwrap()).unwrap();
+    }
+
+    /// The process of a place ends by itself, now.
+    pub(crate) fn exit(&mut self, place: &str, code: i32) {
+        let owner: Owner = place.parse().unwrap();
+        let id = *self.alive.get(&owner).unwrap_or_else(|| panic!("nothing runs at {place}: {:?}", self.standing()));
+        self.later(0, Event::Dies(id, owner, Exit::Code(code)));
     }
 
     /// Kills the engine, and opens the journal with another: what the old one was told is lost, what is there stays.
@@ -477,7 +507,10 @@ impl World {
         self.working.clear();
         self.ending.clear();
         self.queue.retain(|_, event| matches!(event, Event::Dies(..)));
-        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0, leftovers });
+        let alive: HashSet<EffectId> = self.alive.values().copied().collect();
+        let open = self.kernel.state().effects.iter().filter(|(_, open)| open.process.is_some());
+        let ended = open.map(|(id, _)| *id).filter(|id| !alive.contains(id)).collect();
+        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0, leftovers, ended });
     }
 
     pub(super) fn standing(&self) -> Vec<String> {

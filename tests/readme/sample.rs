@@ -27,6 +27,7 @@ phases:
 const ASKING: &str = r#"
 version: "1"
 name: asking
+concurrency_group: people
 phases:
   ask: { verify: { tier: ask_user, question: Is it well? } }
 "#;
@@ -101,6 +102,7 @@ fn take(dir: &Path) -> Sample {
         ("audit", one("sculpt audit verify --json")),
         ("error", one("sculpt why nowhere --json")),
     ];
+    run("sculpt retry mixed --json");
     // A service that somebody else ends is gone without anything having been done to it: the next engine sees that.
     let ended = shell(dir, END_THE_SERVICE);
     assert!(ended.is_empty(), "{ended}");

@@ -12,7 +12,7 @@ use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
-use crate::kernel::action::{EffectId, Seen};
+use crate::kernel::action::{EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::ports::job::Job;
@@ -115,6 +115,10 @@ impl Runtime for LocalRuntime {
 
     fn populated(&self) -> Result<Vec<String>, LookError> {
         self.leases.containment().scopes().map_err(|error| LookError::from(Box::from(error)))
+    }
+
+    fn has_ended(&self, process: &ProcessMark) -> bool {
+        !super::end::identity(process).alive()
     }
 
     fn tidy(&self, goal: &Name) {

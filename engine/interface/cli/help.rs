@@ -14,6 +14,7 @@ Write a goal
 
 Carry it out
   run          carry out a goal
+  retry        go on from a run that has ended
   answer       answer what a goal asks
   stop         stop a run, and end what it started
   resume       go on with a run that is not over, and watch it

@@ -8,6 +8,7 @@ use clap::Args;
 use super::context::{Context, log_path, now, with_outside};
 use super::prepare::{Choices, environment, plan};
 use super::session::{Session, reporter};
+use super::within::parent;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::time::Span;
@@ -23,6 +24,7 @@ use crate::kernel::outcome::Outcome;
 use crate::kernel::record::{RunOptions, StopReason};
 use crate::kernel::state::State;
 use crate::views::logs::main_file;
+use crate::views::replay::Replay;
 use crate::views::status::GoalStatus;
 
 /// So many lines of what a failed phase said are shown.
@@ -50,18 +52,21 @@ pub struct Run {
     /// Do not wait for its end: the supervisor carries it out
     #[arg(long, conflicts_with = "junit")]
     detach: bool,
-    /// Not in this build: to go on from a phase comes with `retry`
-    #[arg(long, hide = true, value_name = "PHASE")]
+    /// Do this phase and all that depends on it anew; everything else is carried over from the latest run
+    #[arg(long, value_name = "PHASE")]
     from: Option<String>,
 }
 
 impl Run {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
-        self.refuse_what_is_missing()?;
         let workspace = context.workspace()?;
         let plan = plan(context, &workspace, &self.file, &self.choices)?;
         let goal = plan.goal.clone();
-        let mut session = Session::open(&workspace)?;
+        if self.from.is_some() {
+            // Where nothing is known of it, there is nothing to carry over, and nothing is opened.
+            crate::views::place::goal(&Replay::of(&workspace.folder())?.state, goal.as_str())?;
+        }
+        let session = Session::open(&workspace)?;
         let env = environment();
         // What a run holds that is under way is not missing: whoever asks for it again attaches to it.
         let again = under_way(session.state(), &goal).is_some();
@@ -69,35 +74,57 @@ impl Run {
         if !missing.is_empty() {
             return Err(Failure::Unmet(missing));
         }
-        let options = RunOptions { once: self.once, strict: self.strict };
-        let ask = Ask::Run { plan: Box::new(plan), options, env };
-        if self.detach {
+        let options = RunOptions { once: self.once, strict: self.strict, parent: parent(&workspace), ..RunOptions::default() };
+        let from = self.from.map(|phase| Name::from(phase.as_str()));
+        let ask = Ask::Run { plan: Box::new(plan), from, options, env };
+        Following { session, context, workspace: &workspace, goal }
+            .begin(ask, &Follow { once: self.once, detach: self.detach, junit: self.junit })
+    }
+}
+
+/// What is done about a run that was begun.
+#[derive(Debug)]
+pub struct Follow {
+    /// It is torn down at the end, also where it waits for a person and nobody is there.
+    pub once: bool,
+    /// It is left to the supervisor at once.
+    pub detach: bool,
+    /// Where a JUnit report is written.
+    pub junit: Option<PathBuf>,
+}
+
+/// A run that is to be begun and followed.
+pub struct Following<'a> {
+    /// The client's side of the supervisor.
+    pub session: Session,
+    /// How things are told.
+    pub context: &'a Context,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// The goal.
+    pub goal: Name,
+}
+
+impl Following<'_> {
+    /// Begins a run, follows it to its end, or to where it waits for a person, and tells how it ended. Gives the exit code.
+    pub fn begin(mut self, ask: Ask, how: &Follow) -> Result<u8, Failure> {
+        let Self { session, context, workspace, goal } = &mut self;
+        if how.detach {
             session.ask(&ask)?;
-            return detached(session.state(), &goal, context);
+            return detached(session.state(), goal, context);
         }
         let attended = (!context.json && std::io::stdin().is_terminal() && context.out.live).then_some(context.out);
-        session.drive(&goal, ask, attended, reporter(context, attended.is_some()))?;
-        if self.once && under_way(session.state(), &goal).is_some() {
+        session.drive(goal, ask, attended, reporter(context, attended.is_some()))?;
+        if how.once && under_way(session.state(), goal).is_some() {
             let ask = Ask::Stop { goal: goal.clone(), reason: StopReason::Unattended, force: false };
-            session.drive(&goal, ask, None, reporter(context, false))?;
+            session.drive(goal, ask, None, reporter(context, false))?;
         }
-        let ending = ending(&session, &workspace, &goal)?;
-        if let Some(file) = &self.junit {
+        let ending = ending(session, workspace, goal)?;
+        if let Some(file) = &how.junit {
             write_report(&context.path(file), &junit(&ending.status, ending.elapsed, &ending.tails))?;
         }
         tell(&ending, context)?;
         Ok(ending.code)
-    }
-
-    /// Options of the design that come later are refused by name, not taken for typing errors.
-    fn refuse_what_is_missing(&self) -> Result<(), Failure> {
-        if self.from.is_some() {
-            return Err(Failure::usage(
-                "`--from` is not in this build: it comes with `sculpt retry`",
-                "run the whole goal; a phase that is verified already is not repeated",
-            ));
-        }
-        Ok(())
     }
 }
 

@@ -8,8 +8,11 @@ use super::context::Context;
 use super::status::{cells, only};
 use crate::base::time::Span;
 use crate::interface::failure::Failure;
-use crate::interface::terminal::{Tone, show, show_json};
-use crate::views::runs::runs;
+use crate::interface::terminal::{Look, Tone, show, show_json};
+use crate::views::runs::{RunStatus, runs};
+
+/// Up to so many characters of a reason are shown.
+const SHORT: usize = 90;
 
 /// Shows what was run, oldest first.
 #[derive(Debug, Args)]
@@ -35,7 +38,7 @@ impl Runs {
         let mut rows = vec![["RUN".to_owned(), "STARTED".to_owned(), "TOOK".to_owned(), "OUTCOME".to_owned()]];
         for run in &runs.runs {
             let took = Span(run.elapsed_ms).human();
-            rows.push([run.run.clone(), run.started.clone(), took, context.out.state(run.outcome)]);
+            rows.push([run.run.clone(), run.started.clone(), took, how(run, context.out)]);
         }
         let mut text = cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() });
         match runs.pruned {
@@ -48,5 +51,26 @@ impl Runs {
         }
         show(&text)?;
         Ok(0)
+    }
+}
+
+/// How a run ended, why where it is not green, and where it came from.
+fn how(run: &RunStatus, look: Look) -> String {
+    let mut notes = Vec::new();
+    if run.outcome != "verified" && !run.why.is_empty() {
+        notes.push(short(&run.why));
+    }
+    notes.extend(run.retries.as_ref().map(|from| format!("goes on from {from}")));
+    notes.extend(run.parent.as_ref().map(|parent| parent.words()));
+    let notes = if notes.is_empty() { String::new() } else { format!("  {}", look.paint(Tone::Dim, &notes.join("; "))) };
+    format!("{}{notes}", look.state(run.outcome))
+}
+
+/// The first line of a text, cut where it is long.
+fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SHORT) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line.to_owned(),
     }
 }

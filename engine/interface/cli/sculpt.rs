@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    answer, audit, completions, down, help, init, logs, plan, ps, resume, run, runs, schema, service, status, stop, supervise, validate,
-    verify, why,
+    answer, audit, completions, down, help, init, logs, plan, ps, resume, retry, run, runs, schema, service, status, stop, supervise,
+    validate, verify, why,
 };
 use crate::interface::failure::Failure;
 
@@ -41,6 +41,8 @@ pub enum Verb {
     Plan(plan::Plan),
     /// Carry out a goal
     Run(run::Run),
+    /// Go on from a run that has ended
+    Retry(retry::Retry),
     /// Answer what a goal asks
     Answer(answer::Answer),
     /// Stop a run, and end what it started
@@ -99,6 +101,7 @@ fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
         Some(Verb::Schema(schema)) => schema.carry_out(),
         Some(Verb::Plan(plan)) => plan.carry_out(context),
         Some(Verb::Run(run)) => run.carry_out(context),
+        Some(Verb::Retry(retry)) => retry.carry_out(context),
         Some(Verb::Answer(answer)) => answer.carry_out(context),
         Some(Verb::Stop(stop)) => stop.carry_out(context),
         Some(Verb::Down(down)) => down.carry_out(context),

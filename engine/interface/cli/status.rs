@@ -79,6 +79,9 @@ fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
     if goal.outcome != GoalOutcome::Verified && !goal.why.is_empty() {
         let _ = writeln!(text, "    {}", goal.why);
     }
+    if let Some(parent) = &goal.parent {
+        let _ = writeln!(text, "    {}", parent.words());
+    }
     if goal.outcome != GoalOutcome::Down || whole {
         phases(&mut text, goal, whole, look);
     }

@@ -9,6 +9,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::driver::engine::Environment;
 use crate::interface::failure::Complaint;
+use crate::kernel::action::RunId;
 use crate::kernel::record::{RunOptions, StopReason};
 use crate::plan::sealed::Plan;
 
@@ -26,6 +27,23 @@ pub enum Ask {
     Run {
         /// The plan.
         plan: Box<Plan>,
+        /// From this phase on: all that it does not reach is carried over from the goal's latest run.
+        from: Option<Name>,
+        /// How.
+        options: RunOptions,
+        /// The environment of its phases.
+        env: Environment,
+    },
+    /// Go on from a run that has ended.
+    Retry {
+        /// The goal.
+        goal: Name,
+        /// The run that is meant; none for the latest.
+        run: Option<RunId>,
+        /// Begin anew from this phase; none: from all that did not end well.
+        phase: Option<Name>,
+        /// Do only that phase anew.
+        only: bool,
         /// How.
         options: RunOptions,
         /// The environment of its phases.
@@ -83,7 +101,11 @@ impl Ask {
         match self {
             Self::Run { plan, .. } => Some(&plan.goal),
             Self::Reply { owner, .. } => Some(&owner.goal),
-            Self::Attach { goal } | Self::Stop { goal, .. } | Self::Down { goal, .. } | Self::Verify { goal } => Some(goal),
+            Self::Attach { goal }
+            | Self::Retry { goal, .. }
+            | Self::Stop { goal, .. }
+            | Self::Down { goal, .. }
+            | Self::Verify { goal } => Some(goal),
             Self::Status | Self::Release { .. } => None,
         }
     }
@@ -91,10 +113,12 @@ impl Ask {
     /// What to ask where the supervisor that had accepted this is gone and another one goes on with its work.
     pub fn again(self) -> Self {
         match self {
-            Self::Run { .. } | Self::Reply { .. } | Self::Down { .. } | Self::Stop { .. } => match self.goal().cloned() {
-                Some(goal) => Self::Attach { goal },
-                None => self,
-            },
+            Self::Run { .. } | Self::Retry { .. } | Self::Reply { .. } | Self::Down { .. } | Self::Stop { .. } => {
+                match self.goal().cloned() {
+                    Some(goal) => Self::Attach { goal },
+                    None => self,
+                }
+            }
             // Whoever asked the checks again is not remembered.
             Self::Verify { .. } | Self::Attach { .. } | Self::Status | Self::Release { .. } => self,
         }

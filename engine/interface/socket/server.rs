@@ -154,7 +154,9 @@ impl Client<'_> {
                 self.tell(&Told::Accepted(self.seq())).await?;
                 return self.follow(goal).await;
             }
-            Ask::Run { plan, options, env } => (Request::Run { plan, options }, Some(env)),
+            Ask::Run { plan, from: None, options, env } => (Request::Run { plan, options }, Some(env)),
+            Ask::Run { plan, from: Some(phase), options, env } => (Request::RunFrom { plan, phase, options }, Some(env)),
+            Ask::Retry { goal, run, phase, only, options, env } => (Request::Retry { goal, run, phase, only, options }, Some(env)),
             Ask::Stop { goal, reason, force } => (Request::Stop { goal, reason, force }, None),
             Ask::Reply { owner, yes, text, by } => (Request::Reply { owner, yes, text, by }, None),
             Ask::Down { goal, volumes } => (Request::Down { goal, volumes }, None),

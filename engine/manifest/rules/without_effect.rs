@@ -16,10 +16,8 @@ pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
         finding.severity = Severity::Warning;
         found.push(finding);
     };
-    for (key, there) in [("reverify", goal.reverify.is_some()), ("concurrency_group", goal.concurrency_group.is_some())] {
-        if there {
-            say(&[key], &format!("`{key}` has no effect yet"), "`sculpt verify` asks the checks again by hand");
-        }
+    if goal.reverify.is_some() {
+        say(&["reverify"], "`reverify` has no effect yet", "`sculpt verify` asks the checks again by hand");
     }
     for phase in facts.phases.values() {
         for (name, resource) in &phase.phase.resources {

@@ -4,7 +4,7 @@ use super::super::check::describe;
 use super::super::outside::Outside;
 use super::super::phase::{fault_word, list, roots, summary, unlock_words, unmet};
 use super::super::replay::Replay;
-use super::super::standing::{GoalOutcome, judge};
+use super::super::standing::{GoalOutcome, judge, waits_for_turn};
 use super::{AnswerStory, AttemptStory, CheckStory, Explanation};
 use crate::kernel::action::{Effect, Exit};
 use crate::kernel::answer::{Answer, Said};
@@ -20,6 +20,10 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
     explanation.fault = phase.fault.map(fault_word);
     match phase.state {
         PhaseState::Pending => pending(explanation, run, ix),
+        PhaseState::Ready if run.is_held_back() => {
+            let waits = waits_for_turn(run, replay).unwrap_or_else(|| "it waits for its group's turn".to_owned());
+            explanation.say(format!("{owner} could start, but {waits}."));
+        }
         PhaseState::Ready => {
             let used = run.phases.iter().filter(|phase| phase.state.holds_slot()).count();
             explanation.say(format!("{owner} could start, and waits for a slot: {used} of {} are in use.", run.plan.concurrency));

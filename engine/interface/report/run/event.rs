@@ -205,6 +205,10 @@ fn phase_event(at: Timestamp, record: &Record, run: &Run, ix: PhaseIx) -> Option
             let (outcome, proof, fault, why, attempts) = (*outcome, *proof, *fault, why.clone(), entry.attempt);
             Event::PhaseEnded { phase, outcome, proof, fault, why, attempts, elapsed_ms }
         }
+        Record::Carried { outcome, proof, fault, why, .. } => {
+            let (outcome, proof, fault, why) = (*outcome, *proof, *fault, why.clone());
+            Event::PhaseEnded { phase, outcome, proof, fault, why, attempts: 0, elapsed_ms: 0 }
+        }
         _ => return None,
     })
 }
@@ -248,6 +252,8 @@ impl Endings {
                     Seen::Ended { survivors, .. } if !survivors.is_empty() => {
                         ("some of its processes would not end".to_owned(), true, survivors.clone())
                     }
+                    // The next engine ends it.
+                    Seen::Failed { fault: Fault::EngineDied, .. } => return None,
                     Seen::Failed { evidence, .. } => (format!("it could not be {done}: {evidence}"), true, Vec::new()),
                     _ => (done.to_owned(), false, Vec::new()),
                 };
