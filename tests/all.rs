@@ -3,6 +3,7 @@
 
 mod adapters_process;
 mod cli;
+mod contract;
 mod floors;
 mod journal;
 mod kernel;
@@ -12,3 +13,4 @@ mod part;
 mod plan;
 mod probes;
 mod readme;
+mod rehearsal;

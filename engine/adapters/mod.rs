@@ -5,6 +5,7 @@ pub mod local;
 pub mod notify;
 pub mod probes;
 pub mod process;
+pub mod rehearsal;
 pub mod socket;
 pub mod vault;
 pub mod workspace;

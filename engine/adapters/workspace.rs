@@ -23,6 +23,7 @@ const IGNORE: &str =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workspace {
     root: PathBuf,
+    folder: PathBuf,
 }
 
 /// A workspace that can be used.
@@ -89,7 +90,7 @@ impl Workspace {
     pub fn find(dir: &Path) -> Result<Self, WorkspaceError> {
         let dir = dir.canonicalize().map_err(WorkspaceError::new("find the folder", dir))?;
         let root = dir.ancestors().find(|folder| folder.join(FOLDER).is_dir()).unwrap_or(&dir).to_owned();
-        Ok(Self { root })
+        Ok(Self { folder: root.join(FOLDER), root })
     }
 
     /// This very folder as a workspace, whatever lies above it.
@@ -97,7 +98,14 @@ impl Workspace {
     /// # Errors
     /// Where the folder is not there.
     pub fn at(dir: &Path) -> Result<Self, WorkspaceError> {
-        Ok(Self { root: dir.canonicalize().map_err(WorkspaceError::new("find the folder", dir))? })
+        let root = dir.canonicalize().map_err(WorkspaceError::new("find the folder", dir))?;
+        Ok(Self { folder: root.join(FOLDER), root })
+    }
+
+    /// The same files with the engine's own kept elsewhere: what is only played leaves no trace among them.
+    #[must_use]
+    pub fn keeping_in(&self, folder: &Path) -> Self {
+        Self { root: self.root.clone(), folder: folder.to_owned() }
     }
 
     /// The folder that holds `.opensculpt/`, absolute.
@@ -107,7 +115,7 @@ impl Workspace {
 
     /// `.opensculpt/`.
     pub fn folder(&self) -> PathBuf {
-        self.root.join(FOLDER)
+        self.folder.clone()
     }
 
     /// Whether anything was ever run here.

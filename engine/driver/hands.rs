@@ -86,10 +86,13 @@ impl Engine {
                 let asked = self.prepare_texts(&run).and_then(|(env, vault)| {
                     let state = self.kernel.state();
                     let run = state.run(&run).ok_or_else(|| gone_run(&run))?;
-                    Texts::new(&self.workspace, run, phase, env, vault).asked(state, question, &about)
+                    let place = Owner { resource: about.resource().cloned(), ..run.owner(phase) };
+                    Ok((place, Texts::new(&self.workspace, run, phase, env, vault).asked(state, question, &about)?))
                 });
                 match asked {
-                    Ok(asked) => self.probe.ask(Probing { question, timeout, asked }, self.standing.get(&question), &self.tell),
+                    Ok((place, asked)) => {
+                        self.probe.ask(Probing { question, place, timeout, asked }, self.standing.get(&question), &self.tell);
+                    }
                     Err((fault, evidence)) => {
                         let answer = Answer::unknown(fault, evidence);
                         queue.push_back(Input::Shown(Shown::Answer { question, answer }));

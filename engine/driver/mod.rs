@@ -12,6 +12,7 @@ pub mod marks;
 pub mod opening;
 pub mod preflight;
 mod probing;
+pub mod rehearsal;
 pub mod serving;
 mod shell;
 mod texts;

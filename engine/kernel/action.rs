@@ -321,6 +321,14 @@ pub enum About {
 }
 
 impl About {
+    /// The resource that it is about, where it is about one.
+    pub const fn resource(&self) -> Option<&Name> {
+        match self {
+            Self::Check { .. } => None,
+            Self::Ready { resource, .. } => Some(resource),
+        }
+    }
+
     /// The phase that it is about.
     pub const fn phase(&self) -> (&RunId, PhaseIx) {
         match self {

@@ -104,6 +104,7 @@ impl State {
                 entry.started.get_or_insert(at);
                 entry.attempt_started = Some(at);
                 entry.interrupted = false;
+                entry.broken = None;
                 entry.written.clear();
                 entry.outputs.clone_from(&entry.brief.outputs);
                 entry.retry_at = None;
@@ -317,6 +318,7 @@ impl State {
             Seen::Made { outputs, .. } => entry.written.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone()))),
             // A service is simply started anew.
             Seen::Failed { fault: super::fault::Fault::EngineDied, .. } => entry.interrupted = !matches!(effect, Effect::Serve { .. }),
+            Seen::Failed { fault, evidence } => entry.broken = Some((*fault, evidence.clone())),
             _ => {}
         }
     }

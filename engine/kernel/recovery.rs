@@ -283,6 +283,10 @@ impl Turn<'_> {
         let Some(run) = self.run(&at.run) else { return };
         let entry = run.phase(at.phase);
         let (interrupted, exit, answered) = (entry.interrupted, entry.exit, entry.reply.is_some());
+        if let (Doing::Stepping(_), Some((fault, why))) = (doing, entry.broken.clone()) {
+            // What could not be done has a recorded end: it is not tried once more in the same attempt.
+            return self.fail(at, fault, why);
+        }
         match doing {
             // Work that has a recorded end is not repeated for what came after it.
             Doing::Stepping(_) if interrupted && exit.is_none() => self.fail(at, Fault::EngineDied, LOST.to_owned()),

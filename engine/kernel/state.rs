@@ -183,6 +183,9 @@ pub struct PhaseRun {
     pub attempt_started: Option<Timestamp>,
     /// True where an engine died during the latest attempt and nobody knows how far it came.
     pub interrupted: bool,
+    /// What of its latest attempt could not be done, as recorded, and why: the attempt fails by it, whichever engine says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken: Option<(Fault, String)>,
     /// What the latest attempt has written.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub written: IndexMap<Name, String>,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::job::Command;
 use super::runtime::Tell;
+use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{ProcessMark, QuestionId};
@@ -14,6 +15,8 @@ use crate::manifest::check::CheckKind;
 pub struct Probing {
     /// Which question.
     pub question: QuestionId,
+    /// The place that asks: a phase for its check, a resource for its health.
+    pub place: Owner,
     /// How long it may take.
     pub timeout: Span,
     /// What is asked.

@@ -39,11 +39,11 @@ impl Vaults {
         Ok(vault)
     }
 
-    pub(super) fn put(&self, goal: &Name, vault: Vault) {
+    pub(in crate::adapters) fn put(&self, goal: &Name, vault: Vault) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(goal.clone(), vault);
     }
 
-    pub(super) fn forget(&self, goal: &Name) {
+    pub(in crate::adapters) fn forget(&self, goal: &Name) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(goal);
     }
 }

@@ -39,7 +39,7 @@ impl Probe for LocalRuntime {
 }
 
 async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(Owner, Inquiry)>, tell: Tell) {
-    let Probing { question, timeout, asked } = probing;
+    let Probing { question, timeout, asked, .. } = probing;
     let answer = match asked {
         Asked::Look { kind, workspace, log } => {
             let authorities = std::env::var_os("SSL_CERT_FILE").map(Into::into);

@@ -11,6 +11,7 @@ Write a goal
   validate     check manifests offline
   schema       print the schema of manifests
   plan         show what a run would do
+  rehearse     play it in a simulated world
 
 Carry it out
   run          carry out a goal

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod prepare;
 pub mod prompt;
 pub mod ps;
+pub mod rehearse;
 pub mod remote;
 pub mod resume;
 pub mod retry;

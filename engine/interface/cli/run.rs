@@ -163,7 +163,7 @@ pub fn ending(session: &Session, workspace: &Workspace, goal: &Name) -> Result<E
 }
 
 /// The exit code of a goal's latest run. Where it waits for a person and something else has failed, the failure counts.
-fn code(state: &State, goal: &Name) -> u8 {
+pub(super) fn code(state: &State, goal: &Name) -> u8 {
     let Some(run) = state.goals.get(goal).and_then(|goal| goal.run.as_ref()) else { return 1 };
     match &run.ended {
         Some(end) => end.verdict.exit_code(),

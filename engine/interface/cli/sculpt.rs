@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    answer, audit, completions, down, help, init, logs, plan, ps, resume, retry, run, runs, schema, service, status, stop, supervise,
-    validate, verify, why,
+    answer, audit, completions, down, help, init, logs, plan, ps, rehearse, resume, retry, run, runs, schema, service, status, stop,
+    supervise, validate, verify, why,
 };
 use crate::interface::failure::Failure;
 
@@ -39,6 +39,8 @@ pub enum Verb {
     Schema(schema::Schema),
     /// Show what a run would do, and what this host can enforce of it
     Plan(plan::Plan),
+    /// Play a goal in a simulated world, and show what would happen
+    Rehearse(rehearse::Rehearse),
     /// Carry out a goal
     Run(run::Run),
     /// Go on from a run that has ended
@@ -100,6 +102,7 @@ fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
         Some(Verb::Validate(validate)) => validate.carry_out(context),
         Some(Verb::Schema(schema)) => schema.carry_out(),
         Some(Verb::Plan(plan)) => plan.carry_out(context),
+        Some(Verb::Rehearse(rehearse)) => rehearse.carry_out(context),
         Some(Verb::Run(run)) => run.carry_out(context),
         Some(Verb::Retry(retry)) => retry.carry_out(context),
         Some(Verb::Answer(answer)) => answer.carry_out(context),

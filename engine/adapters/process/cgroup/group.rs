@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::process::Signal;
@@ -49,6 +50,8 @@ pub(in super::super) struct Group {
     version: Version,
     /// Where a process is born, in version 2.
     folder: Option<Arc<File>>,
+    /// True once it may have been killed as a whole: some kernels (6.14 and later) then kill whatever is born in it, ever after.
+    killed: AtomicBool,
     /// Where one moves to that was born elsewhere.
     procs: OnceLock<Arc<File>>,
     /// The events of version 2, read often.
@@ -59,12 +62,14 @@ pub(in super::super) struct Group {
 impl Group {
     /// Makes or takes the group of this directory.
     pub(super) fn open(dir: PathBuf, version: Version) -> Result<Self, ScopeError> {
+        // Whoever made it before us may have killed it.
+        let killed = AtomicBool::new(dir.is_dir());
         files::make(&dir).map_err(failed("make the group", &dir))?;
         let folder = match version {
             Version::V2 => Some(Arc::new(File::open(&dir).map_err(failed("open", &dir))?)),
             Version::V1 => None,
         };
-        Ok(Self { dir, version, folder, procs: OnceLock::new(), events: OnceLock::new(), limited: Mutex::default() })
+        Ok(Self { dir, version, folder, killed, procs: OnceLock::new(), events: OnceLock::new(), limited: Mutex::default() })
     }
 
     pub(in super::super) fn dir(&self) -> &Path {
@@ -89,7 +94,7 @@ impl Group {
             Arc::clone(self.procs.get_or_init(|| opened))
         };
         Ok(Membership {
-            folder: self.folder.clone(),
+            folder: self.folder.clone().filter(|_| !self.killed.load(Ordering::Relaxed)),
             procs,
             limits: self.limited().into_iter().filter_map(|limited| limited.procs).collect(),
         })
@@ -150,12 +155,17 @@ impl Group {
         let path = self.dir.join("cgroup.events");
         let events = match File::open(&path) {
             Ok(events) => events,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if is_gone(&error) => return Ok(true),
             Err(error) => return Err(error),
         };
         let mut text = [0; 128];
         loop {
-            let length = events.read_at(&mut text, 0)?;
+            let length = match events.read_at(&mut text, 0) {
+                Ok(length) => length,
+                // Whoever saw it empty first has removed it.
+                Err(error) if is_gone(&error) => return Ok(true),
+                Err(error) => return Err(error),
+            };
             if unpopulated(&String::from_utf8_lossy(&text[..length])) {
                 return Ok(true);
             }
@@ -185,6 +195,7 @@ impl Group {
 
     /// Ends every member at once. It is not waited for.
     pub(in super::super) fn kill(&self) -> Result<(), ScopeError> {
+        self.killed.store(true, Ordering::Relaxed);
         let kill = self.dir.join("cgroup.kill");
         match self.version {
             Version::V2 => match files::write(&kill, "1") {

@@ -34,7 +34,7 @@ impl Reporter for Plain {
 }
 
 /// Seconds with a tenth: sortable, and of one width up to a day.
-fn seconds(span: Span) -> String {
+pub fn seconds(span: Span) -> String {
     format!("{}.{}s", span.0 / 1000, span.0 % 1000 / 100)
 }
 

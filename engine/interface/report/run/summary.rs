@@ -45,6 +45,24 @@ pub fn summary(goal: &GoalStatus, elapsed: Span, tails: &[Tail], look: Look) -> 
             let _ = writeln!(text, "  {} {line}", look.paint(Tone::Dim, look.pick("│", "|")));
         }
     }
+    verdict(&mut text, goal, elapsed, look);
+    stays(&mut text, goal);
+    next(&mut text, goal, look);
+    text
+}
+
+/// The summary of a run that was only played: nothing of it is there, and no other command knows of it.
+pub fn summary_of_play(goal: &GoalStatus, elapsed: Span, look: Look) -> String {
+    let mut text = String::new();
+    list(&mut text, goal, look);
+    verdict(&mut text, goal, elapsed, look);
+    for resource in goal.resources.iter().take(LISTED) {
+        let _ = writeln!(text, "  would stay: {} ({})", resource.owner, resource.kind);
+    }
+    text
+}
+
+fn verdict(text: &mut String, goal: &GoalStatus, elapsed: Span, look: Look) {
     let run = goal.run.as_deref().unwrap_or(&goal.name);
     let (symbol, tone) = look.mark(goal.outcome.word());
     let verdict = format!("{symbol} {run} {} in {}", goal.outcome.word(), elapsed.human());
@@ -52,9 +70,6 @@ pub fn summary(goal: &GoalStatus, elapsed: Span, tails: &[Tail], look: Look) -> 
     if !matches!(goal.outcome, GoalOutcome::Verified) && !goal.why.is_empty() {
         let _ = writeln!(text, "  {}", goal.why);
     }
-    stays(&mut text, goal);
-    next(&mut text, goal, look);
-    text
 }
 
 fn list(text: &mut String, goal: &GoalStatus, look: Look) {

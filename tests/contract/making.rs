@@ -1,0 +1,86 @@
+//! Directories, files and custom resources: announced, made, used where they were there, removed.
+
+use opensculpt::kernel::action::{Effect, Seen};
+use opensculpt::plan::sealed::PhaseIx;
+use opensculpt::ports::job::{CustomJob, DirectoryJob, FileJob, Job};
+
+use super::scripts::WRITES;
+use super::{World, in_every_world, run, service};
+
+/// Makes something: lets it be made once it is announced. Gives whether it was announced, at which path, and whether it was created.
+async fn make(world: &mut World, job: Job) -> (Option<Option<String>>, bool, Option<String>) {
+    let effect = Effect::Make { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
+    let id = world.carry_out(&service(), effect, job);
+    let mut announced = None;
+    loop {
+        match world.seen(id).await {
+            Seen::Begun { path } => {
+                assert_eq!(announced.replace(path), None, "{}: it is announced once", world.name);
+                world.runtime.proceed(id);
+            }
+            Seen::Made { created, path, .. } => return (announced, created, path),
+            other => panic!("{}: {other:?}", world.name),
+        }
+    }
+}
+
+fn directory(world: &World) -> Job {
+    Job::Directory(DirectoryJob { path: world.path("d"), owner: None, mode: None })
+}
+
+fn file(world: &World, content: &str) -> Job {
+    Job::File(FileJob { path: world.path("d/f"), content: content.to_owned(), owner: None, mode: None })
+}
+
+#[test]
+fn what_is_not_there_is_announced_and_made_and_what_is_there_is_used() {
+    in_every_world(async |world| {
+        let (d, f) = (Some("d".to_owned()), Some("d/f".to_owned()));
+        assert_eq!(make(world, directory(world)).await, (Some(d.clone()), true, d.clone()), "{}", world.name);
+        assert_eq!(make(world, directory(world)).await, (None, false, d), "{}", world.name);
+        assert_eq!(make(world, file(world, "one")).await, (Some(f.clone()), true, f.clone()), "{}", world.name);
+        assert_eq!(make(world, file(world, "two")).await, (None, false, f), "{}", world.name);
+    });
+}
+
+#[test]
+fn what_is_removed_can_be_made_again() {
+    in_every_world(async |world| {
+        make(world, directory(world)).await;
+        make(world, file(world, "one")).await;
+        for _ in 0..2 {
+            // What is not there is removed already.
+            let id = world.carry_out(&service(), Effect::Remove, Job::RemovePaths(vec![world.path("d")]));
+            assert_eq!(world.seen(id).await, Seen::Done, "{}", world.name);
+        }
+        assert!(make(world, directory(world)).await.1, "{}", world.name);
+        assert!(make(world, file(world, "one")).await.1, "{}: it was removed with its directory", world.name);
+    });
+}
+
+#[test]
+fn nothing_is_made_before_its_announcement_is_recorded() {
+    in_every_world(async |world| {
+        let effect = Effect::Make { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
+        let job = directory(world);
+        let id = world.carry_out(&service(), effect, job);
+        assert_eq!(world.seen(id).await, Seen::Begun { path: Some("d".to_owned()) }, "{}", world.name);
+        // The engine dies here: nothing is there, whoever comes next announces it again.
+        world.another_engine();
+        assert!(make(world, directory(world)).await.0.is_some(), "{}", world.name);
+    });
+}
+
+#[test]
+fn a_custom_resource_is_created_once_and_destroyed() {
+    in_every_world(async |world| {
+        let job =
+            |world: &World, act: &str| CustomJob { exists: world.command("exit 1"), act: world.command(act), output: world.path("output") };
+        let create = job(world, WRITES);
+        let (announced, created, path) = make(world, Job::Create(create)).await;
+        assert_eq!((announced, created, path), (Some(None), true, None), "{}", world.name);
+        let destroy = job(world, "exit 0");
+        let id = world.carry_out(&service(), Effect::Remove, Job::Destroy(destroy));
+        assert_eq!(world.seen(id).await, Seen::Done, "{}", world.name);
+    });
+}
