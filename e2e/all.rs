@@ -5,11 +5,13 @@
 
 mod again;
 mod checks;
+mod difference;
 mod endings;
 mod goals;
 mod grace;
 mod journal;
 mod leaks;
+mod nested;
 mod ordinary_user;
 #[path = "../tests/part.rs"]
 mod part;
@@ -17,6 +19,9 @@ mod people;
 mod phases;
 mod resume;
 mod retry;
+mod reverify;
+mod rollback;
+mod saved;
 mod secrets;
 mod supervisor;
 mod world;

@@ -112,6 +112,7 @@ fn what_a_killed_engine_left_at_work_goes_on_with_the_next_run_and_is_begun_once
     let workspace = abandoned();
     let run = workspace.sculpt("run goal.yaml").start();
     until("the next engine to adopt all of it", || (workspace.journal().count("adopted") == 3).then_some(()));
+    until("the run to attach", || run.err().contains("long.1 is under way").then_some(()));
     assert_eq!(workspace.sleepers(), 4, "{:#?}", workspace.alive());
     assert_eq!(workspace.journal().count("run_started"), 1);
     workspace.sculpt("stop long").run().expect(0);

@@ -1,5 +1,6 @@
 //! One supervisor per workspace: whatever its clients do, there is one engine, and it waits for none of them.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::Duration;
@@ -137,7 +138,7 @@ fn a_client_that_does_not_read_or_stays_silent_delays_nobody() {
     // Beside them a goal with so many records that the first one's buffer is full long before the end.
     let mut phases = String::from("version: \"1\"\nname: many\nconcurrency: 1\nphases:\n");
     for number in 0..300 {
-        phases.push_str(&format!("  p{number}: {{ run: sleep 0.01 }}\n"));
+        writeln!(phases, "  p{number}: {{ run: sleep 0.01 }}").unwrap();
     }
     workspace.write("many.yaml", &phases);
     workspace.sculpt("run many.yaml").run().expect(0);

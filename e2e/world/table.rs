@@ -53,10 +53,12 @@ fn look(pid: u32) -> Option<Process> {
     if state.starts_with(['Z', 'X']) {
         return None;
     }
+    // A process that has given up its memory is about to be a zombie, and a thread of the kernel never had any.
+    let arguments = file("cmdline").ok().filter(|arguments| !arguments.is_empty())?;
     // What belongs to another user may hide the rest; its arguments are always there.
     Some(Process {
         pid,
-        arguments: file("cmdline").ok()?,
+        arguments,
         environment: file("environ").unwrap_or_default(),
         folder: fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default(),
         group: file("cgroup").unwrap_or_default(),

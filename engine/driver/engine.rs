@@ -150,7 +150,7 @@ impl Engine {
                 if let Some(goal) = request.goal() {
                     self.touched.insert(goal.clone());
                 }
-                let refusal = self.ask(request, env, observer)?;
+                let refusal = self.ask(*request, env, observer)?;
                 // Whoever asked may be gone.
                 drop(answer.send(refusal.map_or_else(|| Ok(self.journal.last()), Err)));
             }

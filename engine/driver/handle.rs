@@ -18,7 +18,7 @@ pub struct Handle {
 #[derive(Debug)]
 pub(super) enum Asked {
     /// A request, with the environment of the run that it may begin.
-    Request { request: Request, env: Option<Environment>, answer: oneshot::Sender<Result<u64, Refusal>> },
+    Request { request: Box<Request>, env: Option<Environment>, answer: oneshot::Sender<Result<u64, Refusal>> },
     /// To be told when nothing of a goal is under way any more.
     Settled { goal: Name, tell: oneshot::Sender<u64> },
     /// To let go of everything.
@@ -35,7 +35,7 @@ impl Handle {
     pub fn request(&self, request: Request, env: Option<Environment>) -> oneshot::Receiver<Result<u64, Refusal>> {
         let (answer, told) = oneshot::channel();
         // An engine that is gone answers by dropping the other end.
-        drop(self.asked.send(Asked::Request { request, env, answer }));
+        drop(self.asked.send(Asked::Request { request: Box::new(request), env, answer }));
         told
     }
 

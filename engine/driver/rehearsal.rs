@@ -51,7 +51,7 @@ pub enum RehearsalError {
 }
 
 /// What is seen of a rehearsal.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Scene<'s> {
     /// An engine has begun, and has recovered. What it wrote by then is in the journal, and was not shown.
     Begun(&'s State),

@@ -122,8 +122,15 @@ impl Engine {
         }
     }
 
-    /// Removes the scopes of a goal of which nothing runs. Nobody is in them: one that cannot be removed now is removed the next time.
+    /// Removes the scopes of a goal of which nothing runs, and of those that ran within it. Nobody is in them: one that cannot be removed
+    /// now is removed the next time.
     pub(super) fn tidy(&self, name: &Name) {
+        for name in self.kernel.state().goals_with_inner(name) {
+            self.tidy_one(name);
+        }
+    }
+
+    fn tidy_one(&self, name: &Name) {
         let Some(goal) = self.kernel.state().goals.get(name) else { return };
         if !goal.is_running() && goal.live_resources().all(|resource| resource.kind != Kind::Process) {
             self.runtime.tidy(name);

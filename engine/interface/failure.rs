@@ -84,6 +84,16 @@ pub enum Failure {
     /// The supervisor cannot be asked.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// What a saved plan was made against has moved.
+    #[error("failed to run `{file}`: what it was made against has moved")]
+    Stale {
+        /// The plan's file.
+        file: String,
+        /// Its manifest.
+        manifest: String,
+        /// What has moved, in words.
+        moved: Vec<String>,
+    },
     /// A file cannot be read or written.
     #[error("failed to {act} `{}`", path.display())]
     File {
@@ -151,7 +161,12 @@ impl Failure {
             Self::NobodyReads => 0,
             Self::Interrupted => 130,
             Self::Told(complaint) => complaint.exit_code,
-            Self::Manifest(_) | Self::Set(_) | Self::Place(_) | Self::Usage { .. } | Self::Engine(EngineError::Refused(_)) => USAGE,
+            Self::Manifest(_)
+            | Self::Set(_)
+            | Self::Place(_)
+            | Self::Usage { .. }
+            | Self::Stale { .. }
+            | Self::Engine(EngineError::Refused(_)) => USAGE,
             _ => 1,
         }
     }
@@ -169,6 +184,9 @@ impl Failure {
             Self::Place(no_place) => place_hints(no_place),
             Self::Engine(error) => engine_hints(error),
             Self::Usage { hints, .. } | Self::Refused { hints, .. } => hints.clone(),
+            Self::Stale { file, manifest, .. } => {
+                vec![format!("look at what a run would do now, and save that: `sculpt plan {manifest} --out {file}`")]
+            }
             Self::Unmet(unmet) => {
                 let mut hints: Vec<String> = unmet.iter().map(|unmet| unmet.hint.clone()).collect();
                 hints.dedup();
@@ -193,6 +211,7 @@ impl Failure {
             Self::Engine(EngineError::Refused(Refusal::Different { differences, .. })) => differences.clone(),
             Self::Set(errors) => errors.iter().map(ToString::to_string).collect(),
             Self::Unmet(unmet) => unmet.iter().map(|unmet| unmet.what.clone()).collect(),
+            Self::Stale { moved, .. } => moved.clone(),
             _ => {
                 let mut causes: Vec<String> = Vec::new();
                 let mut below = self.source();

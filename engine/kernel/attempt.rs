@@ -14,6 +14,7 @@
 //! | person    | yes or no                               | closing                         |
 //! | any       | stop                                    | closing                         |
 //! | closing   | what it started is gone                 | over: an outcome, or a further attempt |
+//! | closing   | what it started is gone, and it has replaced something | rolling back, then over |
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -54,6 +55,8 @@ pub enum Doing {
     Person,
     /// What it started is ended.
     Closing,
+    /// What served before it is started again; it waits for the step back with this index.
+    RollingBack(usize),
 }
 
 /// How an attempt will have ended once it is closed.
@@ -116,6 +119,10 @@ pub struct Attempt {
     pub(super) within: BTreeSet<RunId>,
     /// The permits of what it no longer asks while a command is still at it: that is ended with the attempt.
     pub(super) dismissed: Vec<EffectId>,
+    /// What became of the rollback, in words, once that is over.
+    pub(super) rollback: Option<String>,
+    /// True where a person waits for no rollback any more.
+    pub(super) hurried: bool,
 }
 
 impl Attempt {
@@ -133,6 +140,8 @@ impl Attempt {
             questions: BTreeSet::new(),
             within: BTreeSet::new(),
             dismissed: Vec::new(),
+            rollback: None,
+            hurried: false,
         }
     }
 }
@@ -195,6 +204,13 @@ impl Turn<'_> {
         if targets.is_empty() {
             return false;
         }
+        let names = self.run(&at.run).map(|run| run.plan.phase(at.phase).spec.resources.keys().cloned().collect()).unwrap_or_default();
+        self.note_replaced(at, names, |resource| match resource.kind {
+            Kind::Process => wanted(resource),
+            Kind::Custom => !resource.keep && wanted(resource),
+            Kind::File => true,
+            Kind::Directory | Kind::Port => false,
+        });
         if let Some(attempt) = self.live.attempt(at) {
             attempt.doing = Doing::Replacing { then_ask };
         }
@@ -306,6 +322,7 @@ impl Turn<'_> {
             Doing::Stepping(index) => index,
             Doing::Closing if made => return self.sweep(at),
             Doing::Closing => return self.try_close(at),
+            Doing::RollingBack(_) if made => return self.step_back_saw(at, &seen),
             _ => return,
         };
         match seen {

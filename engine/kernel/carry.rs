@@ -15,15 +15,17 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::action::{EffectId, Exit, RunId};
+use super::fold::{Misfit, step};
 use super::input::{At, Refusal};
 use super::outcome::{Outcome, Proof};
-use super::phase::PhaseState;
+use super::phase::{PhaseInput, PhaseState};
 use super::record::{Record, RunOptions};
 use super::resource::ResourceState;
 use super::state::{PhaseRun, Run};
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
 use crate::manifest::resource::Scope;
 use crate::manifest::verify::Tier;
 use crate::plan::sealed::{Edge, PhaseIx, Plan, PlannedPhase, Step};
@@ -60,9 +62,28 @@ pub(super) fn carried(run: &Run, earlier: Option<&Run>) -> BTreeMap<PhaseIx, Pha
     carry.phases.iter().filter_map(stood).collect()
 }
 
+impl Run {
+    /// A phase ends as it stood in an earlier run.
+    pub(super) fn carry(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
+        let Record::Carried { phase, from, outcome, proof, fault, why, .. } = record else { return Ok(()) };
+        let earlier = self.carries.remove(phase).unwrap_or_default();
+        let entry = &mut self.phases[phase.at()];
+        step(record, entry, PhaseInput::Ended(*outcome))?;
+        entry.take_over(earlier);
+        entry.ended = Some(at);
+        entry.carried = Some(from.clone());
+        entry.proof = Some(*proof);
+        entry.fault = *fault;
+        entry.why.clone_from(why);
+        self.open -= 1;
+        self.unlock(*phase);
+        Ok(())
+    }
+}
+
 impl PhaseRun {
     /// Takes over what an earlier run made of this phase. Its attempts, with their logs, stay that run's.
-    pub(super) fn carry(&mut self, earlier: Self) {
+    fn take_over(&mut self, earlier: Self) {
         self.brief = earlier.brief;
         self.outputs = earlier.outputs;
         self.written = earlier.written;

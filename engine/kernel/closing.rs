@@ -29,6 +29,9 @@ impl Turn<'_> {
     /// A failed or cancelled attempt takes everything that it started. One that ends well keeps what outlives the run.
     /// One that ends unknown keeps all of it for the person to see.
     pub(super) fn close(&mut self, at: &At, ending: Ending) {
+        if matches!(self.live.attempt(at).map(|attempt| attempt.doing), Some(Doing::RollingBack(_))) {
+            return self.hurry_back(at);
+        }
         self.close_questions_of(at);
         let forced = self.live.runs.get(&at.run).is_some_and(|run| run.forced);
         let Some(attempt) = self.live.attempt(at) else { return };
@@ -188,8 +191,15 @@ impl Turn<'_> {
         })
     }
 
-    /// The phase ends here and now.
-    pub(super) fn end_now(&mut self, at: &At, outcome: Outcome, proof: Proof, fault: Option<Fault>, why: String) {
+    /// The phase ends here and now, or once what it has replaced in vain serves again.
+    pub(super) fn end_now(&mut self, at: &At, outcome: Outcome, proof: Proof, fault: Option<Fault>, mut why: String) {
+        let over = self.run(&at.run).is_some_and(|run| run.phase(at.phase).state.outcome().is_some());
+        match self.live.attempt(at).and_then(|attempt| attempt.rollback.take()) {
+            Some(rollback) if over => return self.given_back(at, rollback),
+            Some(rollback) => why = format!("{why}; {rollback}"),
+            None if self.owes_rollback(at, outcome) => return self.roll_back(at, Ending::Phase { outcome, proof, fault, why }),
+            None => {}
+        }
         self.free_slot(at);
         self.close_questions_of(at);
         self.forget_attempt(at);

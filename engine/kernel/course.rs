@@ -25,6 +25,7 @@ use super::state::Run;
 use super::stock::Kind;
 use super::teardown::{For, kill, trouble};
 use super::turn::Turn;
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::manifest::resource::Scope;
 use crate::manifest::verify::Tier;
@@ -33,10 +34,9 @@ use crate::plan::sealed::{Part, PhaseIx, PlannedPhase};
 impl Turn<'_> {
     /// Opens a run: what it carries over ends, and it is prepared; in a group once it has the turn.
     pub(super) fn open_run(&mut self, id: &RunId) {
-        let held_back = self.run(id).is_some_and(Run::is_held_back);
-        self.live.runs.insert(id.clone(), LiveRun { opening: Some(0), held_back, ..LiveRun::default() });
+        self.live.runs.insert(id.clone(), LiveRun { opening: Some(0), ..LiveRun::default() });
         self.carry_over(id);
-        if !held_back {
+        if !self.run(id).is_some_and(Run::is_unopened) {
             self.watch_budget(id);
             self.prepare(id);
         }
@@ -81,6 +81,16 @@ impl Turn<'_> {
         let targets = self.targets(&plan.goal, |resource| {
             matches!(resource.kind, Kind::Process | Kind::Custom) && !resource.keep && resource.run != *id && !has(&resource.owner)
         });
+        // Of a phase that is still there it is a part: what is lost of it with a replacement that fails is had back with the rest.
+        for (ix, planned) in plan.indexed() {
+            let names = targets
+                .iter()
+                .filter_map(|(_, target)| target.owner().resource.clone().filter(|_| target.owner().phase.as_ref() == Some(&planned.name)));
+            let names: Vec<Name> = names.collect();
+            if !names.is_empty() {
+                self.note_replaced(&At { run: id.clone(), phase: ix }, names, |_| true);
+            }
+        }
         self.tear_down(For::Removed(id.clone()), targets);
     }
 
@@ -170,13 +180,13 @@ impl Turn<'_> {
     pub(super) fn stop_for(&mut self, id: &RunId, reason: StopReason, fault: Fault, why: &str) {
         let Some(run) = self.run(id).filter(|run| run.ended.is_none()) else { return };
         let plan = std::sync::Arc::clone(&run.plan);
-        let first = run.stopping.is_none();
+        let (first, unopened) = (run.stopping.is_none(), run.is_unopened());
         if first {
             self.record(Record::Stopping { run: id.clone(), reason, why: why.to_owned() });
         }
         let Some(live) = self.live.runs.get_mut(id) else { return };
-        // Nothing of what is still held back has begun: `finally` has nothing to do.
-        live.forced |= std::mem::take(&mut live.held_back);
+        // Nothing of it has begun: `finally` has nothing to do.
+        live.forced |= unopened;
         let forced = live.forced;
         if live.opening.take().is_some() {
             live.dismissing = true;
@@ -190,6 +200,8 @@ impl Turn<'_> {
         let (at_work, waiting): (Vec<PhaseIx>, Vec<PhaseIx>) =
             open.into_iter().partition(|ix| self.live.runs.get(id).is_some_and(|live| live.attempts.contains_key(ix)));
         let (outcome, proof, fault) = (Outcome::Cancelled, Proof::None, Some(fault));
+        let (owing, waiting): (Vec<PhaseIx>, Vec<PhaseIx>) =
+            waiting.into_iter().partition(|&phase| self.owes_rollback(&At { run: id.clone(), phase }, outcome));
         for &phase in &waiting {
             let (run, why) = (id.clone(), why.to_owned());
             self.record(Record::PhaseEnded { run, phase, outcome, proof, fault, why });
@@ -201,9 +213,13 @@ impl Turn<'_> {
         if forced {
             self.hurry(&plan.goal);
             self.force_within(id);
+            self.hurry_all_back(id);
         }
         for &phase in &at_work {
             self.close(&At { run: id.clone(), phase }, Ending::Phase { outcome, proof, fault, why: why.to_owned() });
+        }
+        for phase in owing {
+            self.end_now(&At { run: id.clone(), phase }, outcome, proof, fault, why.to_owned());
         }
         // What the cancelled phases unlock, or lock for good: `finally`.
         for phase in waiting {
@@ -244,20 +260,31 @@ impl Turn<'_> {
         self.tear_down(For::Run(id.clone()), targets);
     }
 
-    /// What must not outlive the run is gone.
+    /// What must not outlive the run is gone; where a stop has ended it, what it had replaced is given back.
     pub(super) fn run_torn_down(&mut self, id: &RunId, survivors: &[u32], unremoved: &[String]) {
+        let Some(live) = self.live.runs.get_mut(id) else { return };
+        live.left.extend(survivors);
+        live.unremoved.extend_from_slice(unremoved);
+        if self.give_back(id) {
+            return;
+        }
         let Some(run) = self.run(id) else { return };
         let Some(live) = self.live.runs.get(id) else { return };
         let (mut verdict, mut why) = verdict(run, live.regressed.as_deref());
-        if let Some((_, trouble)) = trouble(survivors, unremoved) {
+        let left: Vec<u32> = live.left.iter().copied().collect();
+        if let Some((_, trouble)) = trouble(&left, &live.unremoved) {
             verdict = verdict.max(Verdict::Failed);
             why = if verdict == Verdict::Verified { trouble } else { format!("{why}; {trouble}") };
         }
-        let all: BTreeSet<u32> = live.survivors.iter().chain(survivors).copied().collect();
+        for (phase, note) in &live.given_back {
+            why = format!("{why}; {}: {note}", run.plan.phase(*phase).name);
+        }
+        let all: BTreeSet<u32> = live.survivors.union(&live.left).copied().collect();
         let survivors = u32::try_from(all.len()).unwrap_or(u32::MAX);
         self.record(Record::RunEnded { run: id.clone(), verdict, why, survivors });
         self.live.runs.remove(id);
         self.over_within(id);
+        self.promise_reverify(id);
     }
 
     /// A promise of a green phase that is no longer kept.

@@ -23,6 +23,11 @@ pub enum Deadline {
         /// The run.
         run: super::action::RunId,
     },
+    /// The checks of a goal that is up are to be asked again.
+    Reverify {
+        /// Its latest run.
+        run: super::action::RunId,
+    },
     /// The pause before the next attempt is over.
     Backoff {
         /// The phase.

@@ -77,6 +77,7 @@ impl Kernel {
             || self.live.questions.values().any(|question| ours(question.run()))
             || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str())
             || self.live.waiters.keys().any(waited)
+            || self.live.awaiting_down.contains_key(goal)
             || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
     }
 
@@ -105,6 +106,11 @@ impl Kernel {
     /// The id that the next run of a goal will have.
     pub fn next_run(&self, goal: &Name) -> RunId {
         self.state.next_run(goal)
+    }
+
+    /// True where something is to be done for a goal that is up, sooner or later, also when nothing is under way: an engine must stay for it.
+    pub fn has_promises(&self) -> bool {
+        self.state.reverified().next().is_some()
     }
 
     /// True while checks of the goal are asked again.
@@ -180,6 +186,7 @@ impl Turn<'_> {
                 Deadline::Attempt { at, attempt } => self.attempt_late(&at, attempt),
                 Deadline::PhaseBudget { at } => self.budget_over(&at),
                 Deadline::RunBudget { run } => self.run_late(&run),
+                Deadline::Reverify { run } => self.reverify(&run),
                 Deadline::Backoff { at } => {
                     if let Some(live) = self.live.runs.get_mut(&at.run)
                         && live.pausing.remove(&at.phase)

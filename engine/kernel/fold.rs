@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use super::action::{Effect, Seen};
+use indexmap::IndexMap;
+
+use super::action::{Effect, EffectId, Seen};
 use super::answer::Stage;
 use super::carry::carried;
 use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::{PhaseInput, PhaseState};
 use super::record::Record;
 use super::resource::{ResourceInput, ResourceState};
-use super::state::{Failure, Goal, Open, PhaseRun, Proved, Reply, Run, RunEnd, State};
+use super::state::{Failure, Goal, Open, PhaseRun, Proved, Replaced, Reply, Run, RunEnd, State};
 use super::stock::{Kind, Resource};
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 
@@ -46,6 +49,7 @@ impl State {
                 self.arrivals += 1;
                 let mut begun = Run::begun(run.clone(), self.arrivals, (**plan).clone(), options.clone(), at);
                 begun.carries = carried(&begun, goal.run.as_ref());
+                goal.down = false;
                 goal.older.extend(goal.run.take());
                 let resources = &goal.resources;
                 goal.older.retain(|older| resources.values().any(|made| made.run == older.id && made.state.is_live()));
@@ -55,7 +59,7 @@ impl State {
             Record::Requested { id, owner, effect } => {
                 self.last_effect = self.last_effect.max(id.0);
                 self.effects.insert(*id, Open { owner: owner.clone(), effect: effect.clone(), process: None });
-                self.request(at, owner, effect)
+                self.request(at, *id, owner, effect)
             }
             Record::Observed { id, seen } => self.observe(at, *id, seen),
             Record::ResourceReady { owner, evidence } => self.move_resource(at, owner, ResourceInput::Ready, evidence),
@@ -70,6 +74,7 @@ impl State {
             Record::DownEnded { goal, .. } => {
                 if let Some(goal) = self.goals.get_mut(goal) {
                     goal.falling = false;
+                    goal.down = true;
                 }
                 Ok(())
             }
@@ -88,12 +93,15 @@ impl State {
             return Err(misfit(format!("the plan of {id} has no phase {}", ix.0)));
         }
         match record {
-            Record::Admitted { .. } => {
-                run.has_turn = true;
-                run.first_turn.get_or_insert(at);
-            }
+            Record::Admitted { .. } => run.take_turn(at),
             Record::Yielded { .. } => run.has_turn = false,
             Record::Briefed { phase, brief, .. } => run.phases[phase.at()].brief = brief.clone(),
+            Record::Replacing { phase, resources, .. } => {
+                let made = who_made(&goal.resources, &run.owner(*phase), resources).map_err(misfit)?;
+                for (name, made) in made {
+                    run.phases[phase.at()].replaced.entry(name).or_insert(made);
+                }
+            }
             Record::AttemptStarted { phase, attempt, .. } => {
                 let entry = &mut run.phases[phase.at()];
                 if matches!(entry.state, PhaseState::BackingOff) {
@@ -117,20 +125,16 @@ impl State {
                 step(record, entry, PhaseInput::Worked)?;
                 entry.outputs.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
+            Record::Answered { stage: Stage::Gone, .. } => {}
+            Record::Answered { phase, check, stage: Stage::Again, answer, .. } => {
+                run.answer_again(at, *phase, usize::from(*check), answer).ok_or_else(|| misfit(format!("no check {check}")))?;
+            }
             Record::Answered { phase, check, stage, answer, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                let slot = usize::from(*check);
-                let answers = match stage {
-                    Stage::Before => &mut entry.before,
-                    Stage::After | Stage::Again => &mut entry.after,
-                    Stage::Gone => return Ok(()),
-                };
+                let (entry, slot) = (&mut run.phases[phase.at()], usize::from(*check));
+                let answers = if *stage == Stage::Before { &mut entry.before } else { &mut entry.after };
                 *answers.get_mut(slot).ok_or_else(|| misfit(format!("no check {check}")))? = Some(answer.clone());
-                if *stage == Stage::Before
-                    && answer.is_red()
-                    && let Some(key) = entry.brief.checks.get(slot)
-                {
-                    goal.reds.insert(key.clone());
+                if *stage == Stage::Before && answer.is_red() {
+                    goal.reds.extend(entry.brief.checks.get(slot).cloned());
                 }
             }
             Record::Asked { phase, question, .. } => {
@@ -171,19 +175,8 @@ impl State {
                 run.open -= 1;
                 run.unlock(*phase);
             }
-            Record::Carried { phase, from, outcome, proof, fault, why, .. } => {
-                let earlier = run.carries.remove(phase).unwrap_or_default();
-                let entry = &mut run.phases[phase.at()];
-                step(record, entry, PhaseInput::Ended(*outcome))?;
-                entry.carry(earlier);
-                entry.ended = Some(at);
-                entry.carried = Some(from.clone());
-                entry.proof = Some(*proof);
-                entry.fault = *fault;
-                entry.why.clone_from(why);
-                run.open -= 1;
-                run.unlock(*phase);
-            }
+            Record::Carried { .. } => run.carry(at, record)?,
+            Record::Reverified { .. } => run.hold_again(at),
             Record::Stopping { reason, why, .. } => run.stopping = Some((*reason, why.clone())),
             Record::RunEnded { verdict, why, survivors, .. } => {
                 run.ended = Some(RunEnd { at, verdict: *verdict, why: why.clone(), survivors: *survivors });
@@ -195,7 +188,7 @@ impl State {
     }
 
     /// An effect on a resource moves its machine.
-    fn request(&mut self, at: Timestamp, owner: &Owner, effect: &Effect) -> Result<(), Misfit> {
+    fn request(&mut self, at: Timestamp, id: EffectId, owner: &Owner, effect: &Effect) -> Result<(), Misfit> {
         match effect {
             Effect::Make { run, phase, attempt, resource } | Effect::Serve { run, phase, attempt, resource } => {
                 let misfit = || Misfit { event: "requested", why: format!("{owner} is not in the plan of {run}") };
@@ -204,6 +197,7 @@ impl State {
                 let plan = Arc::clone(&entry.plan);
                 let mut made = Resource::declared(&plan, *phase, resource, run, *attempt, at).ok_or_else(misfit)?;
                 made.fingerprint = fingerprint;
+                made.made_by = id;
                 let goal = self.goals.get_mut(&owner.goal).ok_or_else(misfit)?;
                 if let Some(old) = goal.resources.shift_remove(owner) {
                     made.succeed(old);
@@ -226,7 +220,7 @@ impl State {
         }
     }
 
-    fn observe(&mut self, at: Timestamp, id: super::action::EffectId, seen: &Seen) -> Result<(), Misfit> {
+    fn observe(&mut self, at: Timestamp, id: EffectId, seen: &Seen) -> Result<(), Misfit> {
         let open = self.effects.get_mut(&id).ok_or_else(|| Misfit { event: "observed", why: format!("no effect {} is open", id.0) })?;
         if let Seen::Started { process } = seen {
             open.process = Some(process.clone());
@@ -245,10 +239,8 @@ impl State {
         }
         self.observe_attempt(&effect, seen);
         let Some(resource) = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(&owner)) else { return Ok(()) };
-        if let Effect::Make { run, attempt, .. } | Effect::Serve { run, attempt, .. } = &effect
-            && (resource.run != *run || resource.attempt != *attempt)
-        {
-            // What an earlier attempt made has a successor by now.
+        if matches!(effect, Effect::Make { .. } | Effect::Serve { .. }) && resource.made_by != id {
+            // What an earlier effect made has a successor by now: of another attempt, or, rolled back to, of the same.
             return Ok(());
         }
         match (&effect, seen) {
@@ -349,7 +341,17 @@ fn ends(effect: &Effect, resource: &Resource) -> bool {
     (resource.kind == Kind::Process) == matches!(effect, Effect::End { .. })
 }
 
-fn step(record: &Record, entry: &mut PhaseRun, input: PhaseInput) -> Result<(), Misfit> {
+/// Who made resources of a phase that are about to be replaced.
+fn who_made(resources: &IndexMap<Owner, Resource>, place: &Owner, names: &[Name]) -> Result<Vec<(Name, Replaced)>, String> {
+    let made = names.iter().map(|name| {
+        let owner = Owner { resource: Some(name.clone()), ..place.clone() };
+        let made = resources.get(&owner).ok_or_else(|| format!("nothing was made at {owner}"))?;
+        Ok((name.clone(), Replaced { run: made.run.clone(), phase: made.phase, attempt: made.attempt }))
+    });
+    made.collect()
+}
+
+pub(super) fn step(record: &Record, entry: &mut PhaseRun, input: PhaseInput) -> Result<(), Misfit> {
     let next = entry
         .state
         .on(input)

@@ -14,6 +14,7 @@ use super::record::Record;
 use super::requests::is_parked;
 use super::state::{Run, State};
 use super::turn::Turn;
+use crate::base::time::Timestamp;
 
 impl State {
     /// The run of its group that another waits for: the one that has the turn, or else the first in the line before it.
@@ -42,6 +43,16 @@ impl Run {
     pub fn is_held_back(&self) -> bool {
         self.plan.concurrency_group.is_some() && !self.has_turn
     }
+
+    /// Whether it has not even opened for that.
+    pub(super) fn is_unopened(&self) -> bool {
+        self.is_held_back() && self.first_turn.is_none()
+    }
+
+    pub(super) fn take_turn(&mut self, at: Timestamp) {
+        self.has_turn = true;
+        self.first_turn.get_or_insert(at);
+    }
 }
 
 impl Turn<'_> {
@@ -64,10 +75,11 @@ impl Turn<'_> {
         }
         for (_, id) in members {
             let wants = self.run(&id).is_some_and(|run| !run.has_turn && run.open > 0 && !is_parked(run));
+            let unopened = self.run(&id).is_some_and(Run::is_unopened);
             if wants && self.run(&id).is_some_and(|run| self.state.ahead_of(run).is_none()) {
                 self.record(Record::Admitted { run: id.clone() });
                 self.watch_budget(&id);
-                if self.live.runs.get_mut(&id).is_some_and(|live| std::mem::take(&mut live.held_back)) {
+                if unopened && self.live.runs.get(&id).is_some_and(|live| live.opening.is_some()) {
                     self.prepare(&id);
                 }
             }

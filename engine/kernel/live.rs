@@ -28,8 +28,8 @@ pub struct Live {
     pub(super) falling: HashMap<Name, super::falling::Falling>,
     /// The goals that go down, with whether what is kept goes too, while those that ran within them are still to be down.
     pub(super) awaiting_down: HashMap<Name, (bool, BTreeSet<Name>)>,
-    /// The goals whose checks are asked again, with how many answers are missing.
-    pub(super) verifying: HashMap<Name, usize>,
+    /// The goals whose checks are asked again.
+    pub(super) verifying: HashMap<Name, super::reverify::Round>,
     /// How many effects of the recovery are missing until the next step of it; none where nothing is recovered.
     pub(super) recovering: Option<usize>,
     /// Adopted effects whose process was not there any more at the first look.
@@ -77,14 +77,18 @@ pub struct LiveRun {
     pub(super) attempts: HashMap<PhaseIx, Attempt>,
     /// How many answers are missing until the first phase may start; none once it may.
     pub(super) opening: Option<usize>,
-    /// True while it waits for its group's turn before it opens.
-    pub(super) held_back: bool,
     /// Phases whose services were started in this run, and those that depend on them.
     pub(super) renewed: HashSet<PhaseIx>,
     /// Processes that would not end when attempts did.
     pub(super) survivors: BTreeSet<u32>,
     /// What of a green phase was dead when the last phase ended.
     pub(super) regressed: Option<String>,
+    /// What became of what was replaced and had ended with the stopped run, by phase, in words.
+    pub(super) given_back: BTreeMap<PhaseIx, String>,
+    /// Processes that would not end at the run's end.
+    pub(super) left: BTreeSet<u32>,
+    /// What could not be removed then.
+    pub(super) unremoved: Vec<String>,
     /// True once the last phase has ended and the run is being closed.
     pub(super) closing: bool,
     /// True while the commands of checks that were asked before the first phase are being ended: nothing may begin beside them.

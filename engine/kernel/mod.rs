@@ -26,6 +26,8 @@ pub mod record;
 mod recovery;
 mod requests;
 pub mod resource;
+mod reverify;
+mod rollback;
 mod run;
 mod schedule;
 pub mod state;

@@ -82,6 +82,13 @@ impl State {
         runs.filter(|run| self.around(run.options.parent.as_ref()).any(&wanted)).collect()
     }
 
+    /// A goal, and those whose latest run was begun within one of its runs.
+    pub fn goals_with_inner<'s>(&'s self, goal: &'s Name) -> impl Iterator<Item = &'s Name> {
+        let inside = move |run: &Run| self.around(run.options.parent.as_ref()).any(|parent| goal_of(&parent.run) == goal.as_str());
+        let within = self.goals.iter().filter(move |(_, known)| known.run.as_ref().is_some_and(inside));
+        std::iter::once(goal).chain(within.map(|(name, _)| name))
+    }
+
     /// The other goals of which something is there, or falls, that was made within runs of this one.
     pub(super) fn goals_within(&self, goal: &Name, wanted: impl Fn(&Resource) -> bool) -> Vec<Name> {
         let within = self.within(|parent| goal_of(&parent.run) == goal.as_str());

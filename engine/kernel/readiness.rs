@@ -39,13 +39,18 @@ impl Turn<'_> {
         if let Some(exit) = self.live.attempt(at).and_then(|attempt| attempt.exits.get(name).copied()) {
             return self.fail(at, Fault::ServiceExited, format!("{name} ended with {exit} before it was ready"));
         }
-        let Some(run) = self.run(&at.run) else { return };
-        let spec = &run.plan.phase(at.phase).spec;
+        self.ask_ready(at, at, name);
+    }
+
+    /// Asks for an attempt whether a service is ready, as the plan of the run declares that has started it.
+    pub(super) fn ask_ready(&mut self, at: &At, of: &At, name: &Name) {
+        let Some(run) = self.run(&of.run) else { return };
+        let spec = &run.plan.phase(of.phase).spec;
         let health = spec.resources.get(name).and_then(|resource| resource.healthcheck.as_ref());
         let patience = health.and_then(health_patience).or(spec.timeout).unwrap_or(DEFAULT_READINESS);
         let timeout = health.and_then(|health| health.timeout).unwrap_or(LOOK_TIMEOUT);
         let interval = health.and_then(|health| health.start_interval).map_or(START_INTERVAL, |interval| (interval, interval));
-        let about = About::Ready { run: at.run.clone(), phase: at.phase, resource: name.clone() };
+        let about = About::Ready { run: of.run.clone(), phase: of.phase, resource: name.clone() };
         let asker = Asker::Ready { at: at.clone(), resource: name.clone() };
         self.ask(about, asker, Patience { timeout, retries: None, interval, until: Some(self.now + patience) });
     }
@@ -53,7 +58,11 @@ impl Turn<'_> {
     /// A readiness has its answer.
     pub(super) fn ready_answered(&mut self, at: &At, name: &Name, answer: Answer) {
         let Some(owner) = self.owner(at) else { return };
-        let Some(Doing::Stepping(index)) = self.live.attempt(at).map(|attempt| attempt.doing) else { return };
+        let index = match self.live.attempt(at).map(|attempt| attempt.doing) {
+            Some(Doing::Stepping(index)) => index,
+            Some(Doing::RollingBack(index)) => return self.back_answered(at, index, name, answer),
+            _ => return,
+        };
         if answer.said == Said::Pass {
             let owner = Owner { resource: Some(name.clone()), ..owner };
             self.record(Record::ResourceReady { owner, evidence: answer.evidence });
@@ -95,6 +104,7 @@ impl Turn<'_> {
             Doing::Stepping(index) => index,
             Doing::Closing if started => return self.sweep(at),
             Doing::Closing => return self.try_close(at),
+            Doing::RollingBack(_) => return self.step_back_saw(at, seen),
             _ => return,
         };
         let Some(step) = self.run(&at.run).and_then(|run| run.plan.phase(at.phase).steps.get(index).cloned()) else { return };

@@ -67,6 +67,15 @@ pub enum Record {
         /// What the phase amounts to.
         brief: Brief,
     },
+    /// What an earlier run made of a phase is ended, or written anew, for its successor. Where that fails, it is what to go back to.
+    Replacing {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
+        /// What served until now, and the files that it was given.
+        resources: Vec<Name>,
+    },
     /// An attempt began.
     AttemptStarted {
         /// The run.
@@ -239,6 +248,11 @@ pub enum Record {
         /// Processes that could not be ended, by the last look.
         survivors: u32,
     },
+    /// All lasting checks of a run were asked again, and what is known of them is still so.
+    Reverified {
+        /// The run.
+        run: RunId,
+    },
     /// A goal is being torn down.
     DownStarted {
         /// The goal.
@@ -314,9 +328,7 @@ impl Record {
             _ => Strength::Recorded,
         }
     }
-}
 
-impl Record {
     /// The record's kind, as the journal writes it.
     pub const fn event(&self) -> &'static str {
         match self {
@@ -325,6 +337,7 @@ impl Record {
             Self::Admitted { .. } => "admitted",
             Self::Yielded { .. } => "yielded",
             Self::Briefed { .. } => "briefed",
+            Self::Replacing { .. } => "replacing",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::Requested { .. } => "requested",
             Self::Adopted { .. } => "adopted",
@@ -341,6 +354,7 @@ impl Record {
             Self::Carried { .. } => "carried",
             Self::Stopping { .. } => "stopping",
             Self::RunEnded { .. } => "run_ended",
+            Self::Reverified { .. } => "reverified",
             Self::DownStarted { .. } => "down_started",
             Self::DownEnded { .. } => "down_ended",
             Self::Forgotten { .. } => "forgotten",
@@ -356,6 +370,7 @@ impl Record {
             | Self::Admitted { run }
             | Self::Yielded { run }
             | Self::Briefed { run, .. }
+            | Self::Replacing { run, .. }
             | Self::AttemptStarted { run, .. }
             | Self::Worked { run, .. }
             | Self::Answered { run, .. }
@@ -366,20 +381,9 @@ impl Record {
             | Self::PhaseEnded { run, .. }
             | Self::Carried { run, .. }
             | Self::Stopping { run, .. }
-            | Self::RunEnded { run, .. } => Some(run),
+            | Self::RunEnded { run, .. }
+            | Self::Reverified { run } => Some(run),
             _ => None,
-        }
-    }
-
-    /// The name of the goal that the record is about, where it says so itself.
-    pub fn goal(&self) -> Option<&str> {
-        match self {
-            Self::Requested { owner, .. }
-            | Self::Adopted { owner, .. }
-            | Self::ResourceReady { owner, .. }
-            | Self::ResourceGone { owner, .. } => Some(owner.goal.as_str()),
-            Self::DownStarted { goal, .. } | Self::DownEnded { goal, .. } => Some(goal.as_str()),
-            _ => self.run().map(super::state::goal_of),
         }
     }
 
@@ -387,6 +391,7 @@ impl Record {
     pub const fn phase(&self) -> Option<PhaseIx> {
         match self {
             Self::Briefed { phase, .. }
+            | Self::Replacing { phase, .. }
             | Self::AttemptStarted { phase, .. }
             | Self::Worked { phase, .. }
             | Self::Answered { phase, .. }

@@ -154,6 +154,7 @@ impl Turn<'_> {
         for run in unended {
             self.resume_run(&run);
         }
+        self.promise_all();
     }
 
     /// Goes on with a run.
@@ -161,8 +162,8 @@ impl Turn<'_> {
         let Some(run) = self.run(id) else { return };
         let plan = Arc::clone(&run.plan);
         let (begun, prepared, stopping) = (has_begun(run), run.prepared, run.stopping.clone());
-        let held_back = run.is_held_back() && run.first_turn.is_none();
-        let live = LiveRun { renewed: self.renewed(id), held_back, ..LiveRun::default() };
+        let unopened = run.is_unopened();
+        let live = LiveRun { renewed: self.renewed(id), ..LiveRun::default() };
         self.live.runs.insert(id.clone(), live);
         self.carry_over(id);
         self.watch_budget(id);
@@ -178,7 +179,7 @@ impl Turn<'_> {
                 live.opening = Some(0);
             }
             return match prepared {
-                _ if held_back => {}
+                _ if unopened => {}
                 true => self.end_removed(id),
                 false => self.prepare(id),
             };
@@ -209,8 +210,9 @@ impl Turn<'_> {
         let (entry, planned) = (run.phase(at.phase), run.plan.phase(at.phase));
         let (number, started, retry_at) = (entry.attempt, entry.started, entry.retry_at);
         let doing = match entry.state {
-            PhaseState::Pending | PhaseState::Done(_) => return false,
+            PhaseState::Done(_) => return false,
             _ if entry.closing.is_some() => Doing::Stepping(planned.steps.len()),
+            PhaseState::Pending => return false,
             PhaseState::Ready => {
                 if let Some(live) = self.live.runs.get_mut(&at.run) {
                     live.queue.insert(at.phase);
@@ -333,7 +335,7 @@ impl Turn<'_> {
                     self.state.resource(&owner).is_some_and(|resource| resource.run == *id && resource.kind == Kind::Process)
                 });
             let depends = run.phase(ix).attempt > 0 && planned.needs.iter().any(|edge| renewed.contains(&edge.phase));
-            if serves || depends {
+            if serves || depends || !run.phase(ix).replaced.is_empty() {
                 renewed.insert(ix);
             }
         }
@@ -343,7 +345,8 @@ impl Turn<'_> {
 
 /// True where a phase of the run has begun, or ended in it: then all that opens a run is behind it.
 fn has_begun(run: &Run) -> bool {
-    let begun = |phase: &PhaseRun| phase.attempt > 0 || phase.state.outcome().is_some() && phase.carried.is_none();
+    let ended = |phase: &PhaseRun| phase.state.outcome().is_some() && phase.carried.is_none();
+    let begun = |phase: &PhaseRun| phase.attempt > 0 || ended(phase) || phase.closing.is_some();
     run.phases.iter().any(begun)
 }
 

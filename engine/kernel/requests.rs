@@ -1,7 +1,7 @@
 //! What each request does.
 
 use super::action::RunId;
-use super::answer::{Answer, Stage};
+use super::answer::Stage;
 use super::attempt::Ending;
 use super::fault::Fault;
 use super::input::{At, Refusal, Request};
@@ -12,7 +12,6 @@ use super::state::Run;
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
-use crate::manifest::check::Holds;
 use crate::plan::difference::difference;
 use crate::plan::sealed::{PhaseIx, Plan};
 
@@ -26,8 +25,7 @@ impl Turn<'_> {
                 self.recover(leftovers);
             }
             Request::Run { plan, options } => {
-                let begun = self.attach(&plan, &options).unwrap_or_else(|| self.begin_run(plan, options));
-                if let Err(refusal) = begun {
+                if let Err(refusal) = self.attach_or_begin(plan, options) {
                     self.refuse(refusal);
                 }
             }
@@ -79,6 +77,26 @@ impl Turn<'_> {
         }
     }
 
+    /// Begins a run. Where the same is under way, whoever asks for it has what was asked for.
+    fn attach_or_begin(&mut self, plan: Box<Plan>, options: RunOptions) -> Result<(), Refusal> {
+        let goal = self.state.goals.get(&plan.goal).filter(|goal| !goal.falling);
+        let Some(run) = goal.and_then(|goal| goal.run.as_ref()).filter(|run| run.ended.is_none()) else {
+            return self.begin_run(plan, options);
+        };
+        if let Some(parent) = &options.parent {
+            self.may_nest(&plan.goal, parent)?;
+        }
+        let differences = differences(run, &plan, &options);
+        let run = run.id.clone();
+        if !differences.is_empty() {
+            return Err(Refusal::Different { run, differences });
+        }
+        if self.run(&run).is_some_and(|run| run.stopping.is_some()) {
+            return Err(Refusal::Running { run });
+        }
+        Ok(())
+    }
+
     /// Begins a run, unless something of its goal is under way.
     pub(super) fn begin_run(&mut self, plan: Box<Plan>, mut options: RunOptions) -> Result<(), Refusal> {
         self.may_begin(&plan.goal, &options)?;
@@ -105,18 +123,6 @@ impl Turn<'_> {
             Some(run) => Err(Refusal::Running { run: run.id.clone() }),
             None => Ok(()),
         }
-    }
-
-    /// What becomes of a run that is asked for while one of its goal goes on; none where none does.
-    fn attach(&self, plan: &Plan, options: &RunOptions) -> Option<Result<(), Refusal>> {
-        let run = self.state.goals.get(&plan.goal)?.run.as_ref().filter(|run| run.ended.is_none())?;
-        let differences = differences(run, plan, options);
-        Some(match (differences.is_empty(), &run.stopping) {
-            (false, _) => Err(Refusal::Different { run: run.id.clone(), differences }),
-            (true, Some(_)) => Err(Refusal::Running { run: run.id.clone() }),
-            // Where the same is under way, whoever asks for it has what was asked for.
-            (true, None) => Ok(()),
-        })
     }
 
     /// Whether the goal is being taken down; that is not stopped, but it can be hurried.
@@ -151,45 +157,6 @@ impl Turn<'_> {
         let ending = super::proof::weigh(run.plan.phase(at.phase), run.phase(at.phase), &self.state.goals[&run.plan.goal]);
         self.close(&at, ending);
         self.watch_budget(&at.run);
-    }
-
-    /// Asks the checks of the goal's latest run again: those of green phases whose answer must hold.
-    fn verify_again(&mut self, goal: Name) {
-        let Some(run) = self.state.goals.get(&goal).and_then(|goal| goal.run.as_ref()) else {
-            return self.refuse(Refusal::NoGoal { goal });
-        };
-        let (id, plan) = (run.id.clone(), std::sync::Arc::clone(&run.plan));
-        let mut asked = Vec::new();
-        for (ix, planned) in plan.indexed() {
-            if !matches!(run.phase(ix).state.outcome(), Some(Outcome::Verified | Outcome::Unverified)) {
-                continue;
-            }
-            let checks = planned.spec.verify.iter().flat_map(|verify| &verify.checks).enumerate();
-            let lasting = checks.filter(|(_, check)| check.holds.unwrap_or_default() == Holds::Always);
-            asked.extend(lasting.map(|(index, _)| (At { run: id.clone(), phase: ix }, index)));
-        }
-        if asked.is_empty() {
-            return;
-        }
-        *self.live.verifying.entry(goal).or_default() += asked.len();
-        for (at, check) in asked {
-            self.ask_check(&at, check, Stage::Again);
-        }
-    }
-
-    /// A check that was asked again has its answer.
-    pub(super) fn verified_again(&mut self, at: &At, check: u16, answer: Answer) {
-        // A run that has begun meanwhile has no use for what its predecessor is asked.
-        if self.run(&at.run).is_some() {
-            self.record(Record::Answered { run: at.run.clone(), phase: at.phase, check, stage: Stage::Again, answer });
-        }
-        let goal = Name::from(super::state::goal_of(&at.run));
-        if let Some(left) = self.live.verifying.get_mut(&goal) {
-            *left -= 1;
-            if *left == 0 {
-                self.live.verifying.remove(&goal);
-            }
-        }
     }
 
     /// A person's budget, or a phase's, is used up.

@@ -23,6 +23,7 @@ impl Run {
                 unmet,
                 before: vec![None; checks],
                 after: vec![None; checks],
+                since: vec![None; checks],
                 ..PhaseRun::default()
             });
         }
@@ -43,6 +44,7 @@ impl Run {
             prepared: false,
             stopping: None,
             ended: None,
+            reverified: None,
         }
     }
 

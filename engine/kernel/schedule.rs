@@ -127,7 +127,15 @@ impl Turn<'_> {
                     PhaseState::Pending if !run.unlocks(phase, edge.unlock) => {
                         let outcome = run.phase(phase).state.word();
                         let why = format!("it needs {}, which ended {outcome}", run.plan.phase(phase).name);
+                        let skipped = At { run: at.run.clone(), phase: edge.phase };
                         let (run, outcome, proof) = (at.run.clone(), Outcome::Skipped, Proof::None);
+                        if self.live.attempt(&skipped).is_some() {
+                            continue; // It goes back to what it has replaced, and is skipped then.
+                        }
+                        if self.owes_rollback(&skipped, outcome) {
+                            self.end_now(&skipped, outcome, proof, None, why);
+                            continue;
+                        }
                         self.record(Record::PhaseEnded { run, phase: edge.phase, outcome, proof, fault: None, why });
                         ended.push(edge.phase);
                     }

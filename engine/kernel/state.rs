@@ -74,6 +74,8 @@ pub struct Goal {
     pub reds: HashSet<String>,
     /// True while it is being torn down.
     pub falling: bool,
+    /// True from then on until it is run again.
+    pub down: bool,
     /// True while what is kept goes too.
     pub volumes: bool,
 }
@@ -150,6 +152,8 @@ pub struct Run {
     pub stopping: Option<(StopReason, String)>,
     /// How it ended, when, and in words.
     pub ended: Option<RunEnd>,
+    /// When its checks were last asked again.
+    pub reverified: Option<Timestamp>,
 }
 
 /// How a run ended.
@@ -200,6 +204,10 @@ pub struct PhaseRun {
     /// What its checks said after the work of the latest attempt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Option<Answer>>,
+    /// Since when each of its checks says what it says.
+    pub since: Vec<Option<Timestamp>>,
+    /// When all of its checks that must hold were last seen to pass, after its end.
+    pub held: Option<Timestamp>,
     /// What it put out.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub outputs: IndexMap<Name, String>,
@@ -223,6 +231,8 @@ pub struct PhaseRun {
     /// How the latest attempt will have ended, once what it must not leave is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closing: Option<Ending>,
+    /// What an earlier run made of it and this one has ended, or written anew, in the order in which that was decided.
+    pub replaced: IndexMap<Name, Replaced>,
     /// The attempts that failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
@@ -241,6 +251,17 @@ pub struct PhaseRun {
     /// In words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
+}
+
+/// Who made what a later run replaces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The run.
+    pub run: RunId,
+    /// The phase, in that run's plan.
+    pub phase: PhaseIx,
+    /// The attempt.
+    pub attempt: u32,
 }
 
 /// A person's answer.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::action::{Exit, ProcessMark, RunId, StopPolicy};
+use super::action::{EffectId, Exit, ProcessMark, RunId, StopPolicy};
 use super::resource::ResourceState;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -68,6 +68,9 @@ pub struct Resource {
     pub phase: PhaseIx,
     /// The attempt that made it.
     pub attempt: u32,
+    /// The effect that made it.
+    #[serde(default)]
+    pub made_by: EffectId,
     /// How long it lives.
     pub scope: Scope,
     /// Whether `down` leaves it.
@@ -113,6 +116,7 @@ impl Resource {
             run: run.clone(),
             phase,
             attempt,
+            made_by: EffectId::default(),
             scope: declared.scope,
             keep: declared.keep.unwrap_or(kept_by_default),
             created: false,

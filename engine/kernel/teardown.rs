@@ -81,6 +81,15 @@ pub enum Target {
     Made(Owner),
 }
 
+impl Target {
+    /// The place.
+    pub(super) const fn owner(&self) -> &Owner {
+        match self {
+            Self::Processes(owner, _) | Self::Made(owner) => owner,
+        }
+    }
+}
+
 /// A teardown under way.
 #[derive(Debug)]
 pub struct Teardown {

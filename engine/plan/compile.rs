@@ -74,6 +74,7 @@ pub fn compile(goal: &Goal, inputs: &Inputs) -> Result<Plan, Vec<PlanError>> {
         concurrency_group: goal.concurrency_group.clone(),
         budget: goal.budget.clone().unwrap_or_default(),
         limits: goal.limits.clone().unwrap_or_default(),
+        reverify: goal.reverify,
         requires,
         phases,
     })

@@ -24,6 +24,7 @@ pub fn difference(there: &Plan, asked: &Plan) -> Vec<String> {
         ("working_dir", there.working_dir == asked.working_dir),
         ("templates", there.templates == asked.templates),
         ("concurrency", there.concurrency == asked.concurrency),
+        ("concurrency_group", there.concurrency_group == asked.concurrency_group),
         ("budget", there.budget == asked.budget),
         ("limits", there.limits == asked.limits),
         ("requires", there.requires == asked.requires),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::base::time::Span;
 use crate::manifest::goal::EnvValue;
 use crate::manifest::needs::Unlock;
 use crate::manifest::param::Secret;
@@ -72,6 +73,9 @@ pub struct Plan {
     /// What the goal may use.
     #[serde(default)]
     pub limits: Limits,
+    /// How often the checks of the goal are asked again while it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverify: Option<Span>,
     /// What must be there first: the goal's needs and those of its phases, rendered.
     #[serde(default)]
     pub requires: Vec<Requires>,

@@ -1,6 +1,8 @@
 //! Records → what a person sees. Each view is a function over a replayed state; none of them knows the engine.
 
+mod changes;
 pub mod check;
+pub mod difference;
 pub mod logs;
 pub mod outside;
 pub mod phase;

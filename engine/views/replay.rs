@@ -7,7 +7,7 @@ use crate::base::time::Timestamp;
 use crate::journal::beside::Beside;
 use crate::journal::error::ReadError;
 use crate::journal::follow::{self, Following};
-use crate::journal::read::Reader;
+use crate::journal::read::{Entry, Reader};
 use crate::journal::snapshot::Ignored;
 use crate::kernel::fold::Misfit;
 use crate::kernel::record::Record;
@@ -57,11 +57,11 @@ impl Replay {
 
     /// Replays what came since. True where something did.
     pub fn refresh(&mut self) -> Result<bool, ReplayError> {
-        self.refresh_with(|_, _, _| {})
+        self.refresh_with(|_, _| {})
     }
 
-    /// The same, and shows each record with the state after it.
-    pub fn refresh_with(&mut self, mut observe: impl FnMut(Timestamp, &Record, &State)) -> Result<bool, ReplayError> {
+    /// The same, and shows each record with its number and the state after it.
+    pub fn refresh_with(&mut self, mut observe: impl FnMut(&Entry<Record>, &State)) -> Result<bool, ReplayError> {
         let before = self.beside.seq;
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
@@ -77,7 +77,7 @@ impl Replay {
         for entry in &mut reader {
             let entry = entry?;
             self.take(entry.seq, entry.at, &entry.record)?;
-            observe(entry.at, &entry.record, &self.state);
+            observe(&entry, &self.state);
         }
         self.reader = Some(reader);
         Ok(self.beside.seq > before)

@@ -23,11 +23,12 @@ use super::outside::Outside;
 use super::replay::Replay;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::base::time::Timestamp;
 use crate::kernel::answer::Said;
 use crate::kernel::outcome::{Outcome, Verdict};
 use crate::kernel::phase::PhaseState;
 use crate::kernel::resource::ResourceState;
-use crate::kernel::state::{Goal, Run, RunEnd};
+use crate::kernel::state::{Goal, PhaseRun, Run, RunEnd};
 use crate::manifest::resource::Scope;
 use crate::manifest::verify::Tier;
 
@@ -155,13 +156,10 @@ fn judge_ended(goal: &Goal, run: &Run, end: &RunEnd, outside: &Outside<'_>) -> (
     if end.survivors > 0 {
         return (GoalOutcome::Failed, end.why.clone());
     }
-    if let Some(broken) = broken_promise(goal, run, outside) {
-        return (GoalOutcome::Regressed, broken);
+    if let Some((regressed, _)) = regressed(goal, run, outside) {
+        return (GoalOutcome::Regressed, regressed);
     }
-    if let Some(answer) = answered_now(run, Said::Fail) {
-        return (GoalOutcome::Regressed, answer);
-    }
-    if let Some(answer) = answered_now(run, Said::Unknown) {
+    if let Some((answer, _)) = answered_now(run, Said::Unknown) {
         return (GoalOutcome::Unknown, answer);
     }
     if end.verdict == Verdict::Failed {
@@ -183,10 +181,20 @@ fn judge_ended(goal: &Goal, run: &Run, end: &RunEnd, outside: &Outside<'_>) -> (
     }
 }
 
+/// What was green and is so no longer, in words, and since when: where nobody saw it happen, that is not known.
+pub fn regressed(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(String, Option<Timestamp>)> {
+    broken_promise(goal, run, outside).or_else(|| answered_now(run, Said::Fail))
+}
+
+/// When a phase was last seen to be green: its lasting checks passed, or it ended.
+pub fn green_as_of(phase: &PhaseRun) -> Option<Timestamp> {
+    phase.held.or(phase.ended).filter(|_| phase.state.outcome().is_some_and(Outcome::is_good))
+}
+
 /// A goal-scoped service that a green phase promised and that is not ready, in words.
 ///
 /// After `--once` nothing is promised: the run itself took everything down.
-fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<String> {
+fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(String, Option<Timestamp>)> {
     if run.options.once {
         return None;
     }
@@ -194,22 +202,24 @@ fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<Strin
         let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && declared.process.is_some());
         promised.into_iter().find_map(|(name, _)| {
             let owner = Owner::resource(&run.plan.goal, &planned.name, name);
-            let Some(resource) = goal.resources.get(&owner) else { return Some(format!("{owner} is not there")) };
+            let Some(resource) = goal.resources.get(&owner) else { return Some((format!("{owner} is not there"), None)) };
             let now = outside.look(resource);
+            let since = (now.state == resource.state).then_some(resource.since);
             let evidence = resource.exit.map_or(now.evidence, |exit| format!("it ended with {exit}"));
-            (now.state != ResourceState::Ready).then(|| format!("{owner} is {}: {evidence}", now.state.word()))
+            (now.state != ResourceState::Ready).then(|| (format!("{owner} is {}: {evidence}", now.state.word()), since))
         })
     })
 }
 
-/// The first check of a green phase whose latest answer is this one.
-fn answered_now(run: &Run, said: Said) -> Option<String> {
+/// The first check of a green phase whose latest answer is this one, and since when it says so.
+fn answered_now(run: &Run, said: Said) -> Option<(String, Option<Timestamp>)> {
     run.plan.indexed().filter(|(ix, _)| run.phase(*ix).state.outcome().is_some_and(Outcome::is_good)).find_map(|(ix, planned)| {
         let answers = run.phase(ix).after.iter().enumerate();
         answers.filter_map(|(index, answer)| Some((index, answer.as_ref()?))).find(|(_, answer)| answer.said == said).map(
             |(index, answer)| {
                 let word = if said == Said::Fail { "now fails" } else { "could not be asked" };
-                format!("check {} of {} {word}: {}", index + 1, planned.name, answer.evidence)
+                let since = run.phase(ix).since.get(index).copied().flatten();
+                (format!("check {} of {} {word}: {}", index + 1, planned.name, answer.evidence), since)
             },
         )
     })

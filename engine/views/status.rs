@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::outside::Outside;
 use super::phase::summary;
 use super::replay::Replay;
-use super::standing::{GoalOutcome, judge};
+use super::standing::{GoalOutcome, green_as_of, judge, regressed};
 use super::within::Within;
 use crate::base::name::Name;
 use crate::kernel::outcome::{Outcome, Proof};
@@ -40,6 +40,12 @@ pub struct GoalStatus {
     pub age_ms: Option<u64>,
     /// The attempt in which the latest run was begun, where it was begun by the command of a phase.
     pub parent: Option<Within>,
+    /// When all of its green phases were last seen to be green, RFC 3339: the oldest of their ages.
+    pub as_of: Option<String>,
+    /// Since when it stands regressed, RFC 3339; none where it does not, or nobody saw it happen.
+    pub regressed_since: Option<String>,
+    /// For how long, in milliseconds.
+    pub regressed_ms: Option<u64>,
     /// Its phases, in the order of the plan.
     pub phases: Vec<PhaseStatus>,
     /// What it made and what is still there, in the order in which it was made.
@@ -72,6 +78,10 @@ pub struct PhaseStatus {
     pub question: Option<String>,
     /// From the first attempt to the end, in milliseconds.
     pub elapsed_ms: Option<u64>,
+    /// When a green phase was last seen to be green, RFC 3339: when its checks that must hold last passed, or its end.
+    pub as_of: Option<String>,
+    /// How long ago that was, in milliseconds.
+    pub age_ms: Option<u64>,
 }
 
 /// A resource.
@@ -108,6 +118,8 @@ pub fn status(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> St
 fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -> GoalStatus {
     let (outcome, why) = judge(name, goal, replay, outside);
     let run = goal.run.as_ref();
+    let as_of = run.and_then(|run| run.phases.iter().filter_map(green_as_of).min());
+    let regressed = run.filter(|_| outcome == GoalOutcome::Regressed).and_then(|run| regressed(goal, run, outside)?.1);
     let ended = run.and_then(|run| run.ended.as_ref()).map(|end| end.at);
     GoalStatus {
         name: name.to_string(),
@@ -118,6 +130,9 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         ended: ended.map(|at| at.to_string()),
         age_ms: ended.map(|at| (outside.now - at).0),
         parent: run.and_then(|run| run.options.parent.as_ref()).map(Within::of),
+        as_of: as_of.map(|at| at.to_string()),
+        regressed_since: regressed.map(|at| at.to_string()),
+        regressed_ms: regressed.map(|at| (outside.now - at).0),
         phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
         resources: goal.live_resources().map(|resource| resource_status(resource, outside)).collect(),
         daemons: [],
@@ -128,6 +143,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
 fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
     let phase = run.phase(ix);
     let outcome = phase.state.outcome();
+    let as_of = green_as_of(phase);
     PhaseStatus {
         name: run.plan.phase(ix).name.to_string(),
         state: phase.state.word(),
@@ -138,6 +154,8 @@ fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
         why: summary(run, ix),
         question: phase.question.clone().filter(|_| outcome.is_none()),
         elapsed_ms: phase.started.map(|started| (phase.ended.unwrap_or(outside.now) - started).0),
+        as_of: as_of.map(|at| at.to_string()),
+        age_ms: as_of.map(|at| (outside.now - at).0),
     }
 }
 

@@ -177,10 +177,41 @@ fn a_check_that_is_asked_again_counts() {
     let mut story = Story::of(SERVE);
     story.all_green().answer(0, Stage::Again, Answer::fail(Fault::MissingFile, "a is not there"));
     assert_eq!(story.stands(true, false), ("regressed", "check 1 of store now fails: a is not there".to_owned()));
+    let since = story.goal(true, false).regressed_since.expect("it was seen");
+    assert_eq!(since, Timestamp(story.at).to_string());
+    // Who has no answer neither regresses nor recovers.
+    story.answer(0, Stage::Again, Answer::unknown(Fault::CheckerBroken, "it timed out"));
+    assert_eq!(story.stands(true, false), ("regressed", "check 1 of store now fails: a is not there".to_owned()));
+    story.answer(0, Stage::Again, Answer::fail(Fault::MissingFile, "a is still not there"));
+    assert_eq!(story.goal(true, false).regressed_since, Some(since), "for as long as it says so");
+    story.answer(0, Stage::Again, Answer::pass("a is there"));
+    let goal = story.goal(true, false);
+    assert_eq!((story.stands(true, false).0, goal.regressed_since), ("verified", None));
     story.answer(0, Stage::Again, Answer::unknown(Fault::CheckerBroken, "it timed out"));
     assert_eq!(story.stands(true, false), ("unknown", "check 1 of store could not be asked: it timed out".to_owned()));
+}
+
+#[test]
+fn every_green_has_the_age_of_the_last_look() {
+    let mut story = Story::of(SERVE);
+    story.all_green();
+    let ended = story.goal(true, false).phases[1].as_of.clone().expect("green is as of its end");
+    let as_of = |story: &Story, phase: usize| story.goal(true, false).phases[phase].as_of.clone();
+    // Others are as old as they were.
     story.answer(0, Stage::Again, Answer::pass("a is there"));
-    assert_eq!(story.stands(true, false).0, "verified");
+    let looked = Timestamp(story.at).to_string();
+    assert_eq!((as_of(&story, 0), as_of(&story, 1)), (Some(looked.clone()), Some(ended.clone())));
+    // A round that brings nothing new is about all of them; where nothing is asked, the end counts.
+    let run = story.run.clone();
+    story.then(Record::Reverified { run: run.clone() });
+    let round = Some(Timestamp(story.at).to_string());
+    assert_eq!((as_of(&story, 0), as_of(&story, 1)), (round.clone(), round.clone()));
+    assert!(as_of(&story, 2) < round && as_of(&story, 2).is_some());
+    let held = as_of(&story, 0);
+    story.answer(0, Stage::Again, Answer::fail(Fault::MissingFile, "a is not there"));
+    story.then(Record::Reverified { run });
+    assert_eq!(as_of(&story, 0), held, "it was green then, and is not now");
+    assert!(story.goal(true, false).as_of <= held);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn the_end_of_a_place_ends_all_of_it() {
         ] {
             let id = world.serve(script, &[]);
             let process = world.started(id).await;
-            assert_eq!(world.runtime.populated().unwrap(), [process.scope.clone()], "{}", world.name);
+            assert_eq!(world.runtime.populated().unwrap(), std::slice::from_ref(&process.scope), "{}", world.name);
             let end = world.end(&service(), stop, vec![process]);
             let (how, so_many) = ends(world, id, end).await;
             assert_eq!((how, so_many.min(1)), (exit, killed), "{}: {script}", world.name);
@@ -139,7 +139,7 @@ fn another_engine_watches_what_it_finds_to_its_end() {
         let id = world.serve(STAYS_WITH_CHILDREN, &[]);
         let process = world.started(id).await;
         world.another_engine();
-        assert_eq!(world.runtime.populated().unwrap(), [process.scope.clone()], "{}: it lives on", world.name);
+        assert_eq!(world.runtime.populated().unwrap(), std::slice::from_ref(&process.scope), "{}: it lives on", world.name);
         let effect = Effect::Serve { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
         let watched = world.carry_out(&service(), effect, Job::Watch(Box::new(WatchJob { process: process.clone(), collect: None })));
         let end = world.end(&service(), GENTLY, vec![process]);
@@ -171,7 +171,7 @@ fn whom_no_record_knows_is_found_and_swept() {
         let id = world.work(world.command(STAYS_WITH_CHILDREN));
         let process = world.started(id).await;
         world.another_engine();
-        assert_eq!(world.runtime.populated().unwrap(), [process.scope.clone()], "{}", world.name);
+        assert_eq!(world.runtime.populated().unwrap(), std::slice::from_ref(&process.scope), "{}", world.name);
         let effect = Effect::Sweep { scope: process.scope.clone() };
         let sweep = world.carry_out(&phase(), effect, Job::Sweep(process.scope));
         match world.seen(sweep).await {

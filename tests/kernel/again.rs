@@ -170,7 +170,24 @@ fn down_is_refused_while_it_runs_and_where_nothing_is_known() {
     assert!(matches!(world.stop(false), Some(Refusal::NotRunning { .. })));
     world.start(plan(1, vec![job("a")]));
     assert!(matches!(world.down(false), Some(Refusal::Running { .. })));
-    assert!(matches!(world.start_with(plan(1, vec![job("a")]), RunOptions::default()), Some(Refusal::Running { .. })));
+    world.settle();
+    assert_eq!(world.verdict(), Verdict::Verified);
+}
+
+#[test]
+fn the_same_run_is_attached_to_and_anything_else_is_refused_with_the_difference() {
+    let mut world = World::new();
+    world.start(plan(1, vec![job("a")]));
+    let begun = world.records.len();
+    assert_eq!(world.start_with(plan(1, vec![job("a")]), RunOptions::default()), None);
+    assert_eq!(world.records.len(), begun, "nothing is begun twice");
+    let mut differences = |plan, options| match world.start_with(plan, options) {
+        Some(Refusal::Different { differences, .. }) => differences,
+        other => panic!("{other:?}"),
+    };
+    let strict = RunOptions { strict: true, ..RunOptions::default() };
+    assert_eq!(differences(plan(1, vec![job("a")]), strict), ["`--strict` was given here and not there"]);
+    assert_eq!(differences(plan(2, vec![job("b")]), RunOptions::default()).len(), 3, "two phases and the concurrency");
     world.settle();
     assert_eq!(world.verdict(), Verdict::Verified);
 }

@@ -11,6 +11,8 @@ mod order;
 mod plans;
 mod properties;
 mod reading;
+mod reverify;
+mod rollbacks;
 mod runs;
 mod scale;
 mod script;

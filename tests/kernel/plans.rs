@@ -8,7 +8,7 @@ use opensculpt::manifest::needs::Unlock;
 use opensculpt::manifest::phase::Phase;
 use opensculpt::manifest::policy::{Backoff, Budget, Limits, Retry};
 use opensculpt::manifest::process::Process;
-use opensculpt::manifest::resource::{Custom, Directory, Port, Resource, Scope};
+use opensculpt::manifest::resource::{Custom, Directory, FileResource, Port, Resource, Scope};
 use opensculpt::manifest::verify::{RedBeforeGreen, Tier, Verify};
 use opensculpt::manifest::work::Run;
 use opensculpt::plan::sealed::{Edge, Part, PhaseIx, Plan, PlannedPhase, Step};
@@ -75,6 +75,12 @@ impl Draft {
 
     pub(crate) fn directory(self, name: &str, scope: Scope) -> Self {
         self.make(name, Resource { directory: Some(Directory::Path(name.to_owned())), scope, ..Resource::default() })
+    }
+
+    /// A file that lives with the goal.
+    pub(crate) fn file(self, name: &str) -> Self {
+        let file = FileResource { path: name.to_owned(), content: Some(String::new()), template: None, owner: None, mode: None };
+        self.make(name, Resource { file: Some(file), scope: Scope::Goal, ..Resource::default() })
     }
 
     pub(crate) fn port(self, name: &str) -> Self {
@@ -195,6 +201,7 @@ pub(crate) fn plan(concurrency: u32, drafts: Vec<Draft>) -> Plan {
         concurrency_group: None,
         budget: Budget::default(),
         limits: Limits::default(),
+        reverify: None,
         requires: Vec::new(),
         phases,
     }

@@ -222,8 +222,8 @@ impl World {
                 self.alive.retain(|owner, _| owner.to_string() != *scope);
                 self.seen(1, id, Seen::Ended { survivors: Vec::new(), killed: 1 });
             }
-            Effect::Make { phase, .. } => {
-                self.is_at_work(id, owner, *phase);
+            Effect::Make { run, phase, .. } => {
+                self.is_at_work(id, run, owner, *phase);
                 if self.taken.contains(&owner.to_string()) {
                     return self.seen(1, id, Seen::Failed { fault: Fault::PortTaken, evidence: "held by nginx".to_owned() });
                 }
@@ -237,7 +237,7 @@ impl World {
                 self.seen(self.make_takes, id, Seen::Made { created: made == Kind::Port, path, outputs: IndexMap::new() });
             }
             Effect::Serve { run, phase, .. } => {
-                self.is_at_work(id, owner, *phase);
+                self.is_at_work(id, run, owner, *phase);
                 let service = self.play_of(run, *phase).service;
                 if service.broken {
                     return self.seen(1, id, Seen::Failed { fault: Fault::MissingCommand, evidence: "no such program".to_owned() });
@@ -248,7 +248,7 @@ impl World {
                 }
             }
             Effect::Work { run, phase, attempt } => {
-                self.is_at_work(id, owner, *phase);
+                self.is_at_work(id, run, owner, *phase);
                 self.is_born(id, owner);
                 let this = nth(&self.play_of(run, *phase).tries, *attempt as usize - 1);
                 if let Some(takes) = this.takes {
@@ -277,9 +277,9 @@ impl World {
         }
     }
 
-    /// The slots of the goal `g` are counted.
-    fn is_at_work(&mut self, id: EffectId, owner: &Owner, phase: PhaseIx) {
-        if owner.goal.as_str() == "g" {
+    /// The slots of the goal `g` are counted; what is started again for a rollback needs none.
+    fn is_at_work(&mut self, id: EffectId, run: &RunId, owner: &Owner, phase: PhaseIx) {
+        if owner.goal.as_str() == "g" && self.run().id == *run {
             self.working.insert(id, phase);
         }
     }
@@ -301,8 +301,8 @@ impl World {
 
     /// What an earlier engine started is watched: where it has ended meanwhile, that is seen at once.
     fn watch(&mut self, id: EffectId, owner: &Owner, effect: &Effect) {
-        if let Effect::Work { phase, .. } = effect {
-            self.is_at_work(id, owner, *phase);
+        if let Effect::Work { run, phase, .. } = effect {
+            self.is_at_work(id, run, owner, *phase);
         }
         if self.alive.get(owner) != Some(&id) {
             self.exited(id, Exit::Unseen, Vec::new());
@@ -359,10 +359,10 @@ impl World {
         self.seen(0, id, seen);
     }
 
-    /// What becomes of a phase; phases of different goals have different names.
+    /// What becomes of a phase; phases of different goals have different names. `g.2/a` is only for that run.
     fn play_of(&self, run: &RunId, phase: PhaseIx) -> Play {
         let name = self.run_of(run).plan.phase(phase).name.as_str().to_owned();
-        self.plays.get(&name).cloned().unwrap_or_default()
+        self.plays.get(&format!("{run}/{name}")).or_else(|| self.plays.get(&name)).cloned().unwrap_or_default()
     }
 
     fn see(&mut self, look: Look) {

@@ -103,6 +103,8 @@ fn take(dir: &Path) -> Sample {
         ("error", one("sculpt why nowhere --json")),
     ];
     run("sculpt retry mixed --json");
+    // What serves is replaced, since nothing verifies that it need not be.
+    run("sculpt run mixed.yaml --json");
     // A service that somebody else ends is gone without anything having been done to it: the next engine sees that.
     let ended = shell(dir, END_THE_SERVICE);
     assert!(ended.is_empty(), "{ended}");

@@ -11,7 +11,7 @@ pub(super) fn manifests() -> Vec<String> {
     let mut found: Vec<String> = folders
         .into_iter()
         .flat_map(|(folder, entries)| entries.map(move |entry| format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy())))
-        .filter(|path| path.ends_with(".yaml"))
+        .filter(|path| std::path::Path::new(path).extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     found.sort();
     assert!(found.len() >= 6, "{found:?}");

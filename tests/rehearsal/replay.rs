@@ -14,16 +14,16 @@ use super::{plan_of, root, some_faults};
 fn story(seed: u64, faults: &Faults) -> (Vec<u8>, Vec<String>) {
     let plan = plan_of("goals/drawn.yaml", &manifest(seed));
     let mut rehearsal = Rehearsal::new(&Workspace::at(root()).unwrap(), &plan, seed, faults).unwrap();
-    let mut seen = Vec::new();
+    let mut told = Vec::new();
     let mut audience = |scene: Scene<'_>| match scene {
-        Scene::Recorded(at, record, _) => seen.push(format!("{} {record:?}", at.0)),
-        Scene::Noted(note) => seen.push(format!("{note:?}")),
-        Scene::Begun(_) => seen.push("an engine begins".to_owned()),
+        Scene::Recorded(at, record, _) => told.push(format!("{} {record:?}", at.0)),
+        Scene::Noted(note) => told.push(format!("{note:?}")),
+        Scene::Begun(_) => told.push("an engine begins".to_owned()),
     };
     let request = Request::Run { plan: Box::new(plan), options: RunOptions::default() };
     rehearsal.carry_out(&request, &IndexMap::new(), &mut audience).unwrap();
     let journal = std::fs::read(rehearsal.folder().join("journal.jsonl")).unwrap();
-    (journal, seen)
+    (journal, told)
 }
 
 #[test]

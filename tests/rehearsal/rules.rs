@@ -52,11 +52,13 @@ impl Watcher {
     /// What must hold in the state after it.
     pub(super) fn after(&mut self, record: &Record) {
         match record {
-            Record::Requested { id, effect, .. } => {
-                if let Effect::Work { run, phase, .. } | Effect::Make { run, phase, .. } | Effect::Serve { run, phase, .. } = effect {
-                    self.working.insert(*id, (run.clone(), *phase));
-                    self.slots_are_kept();
-                }
+            Record::Requested {
+                id,
+                effect: Effect::Work { run, phase, .. } | Effect::Make { run, phase, .. } | Effect::Serve { run, phase, .. },
+                ..
+            } => {
+                self.working.insert(*id, (run.clone(), *phase));
+                self.slots_are_kept();
             }
             Record::Observed { id, seen } => {
                 let serves = matches!(self.effects.get(id), Some((_, Effect::Serve { .. })));

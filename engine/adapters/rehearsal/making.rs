@@ -18,7 +18,7 @@ pub(super) enum Making {
     /// A file.
     File(FileJob),
     /// What a command creates.
-    Custom(CustomJob),
+    Custom(Box<CustomJob>),
 }
 
 /// Something that is announced.
@@ -64,7 +64,7 @@ impl World {
                 let performance = self.cast.perform(&owner, Role::Create, &job.act);
                 self.written.insert(owner.clone(), performance.outputs.clone());
                 let scope = self.fresh_scope(&owner);
-                let main = self.start(&owner, Role::Create, scope.clone(), performance, Vec::new());
+                let main = self.start(&owner, Role::Create, &scope, &performance, &[]);
                 self.watch(&tell, &owner, &scope, main, Purpose::Create(id));
                 return;
             }

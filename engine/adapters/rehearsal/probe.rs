@@ -39,9 +39,10 @@ impl Probe for Simulation {
                     let wanted = Wanted { contains, matches };
                     let (id, took) = world.check(tell, permit.owner(), &place, question, &command, &wanted);
                     let life = world.life;
-                    return if took {
-                        world.later(timeout.0, Event::TooLate(life, id, timeout))
-                    };
+                    if took {
+                        world.later(timeout.0, Event::TooLate(life, id, timeout));
+                    }
+                    return;
                 }
                 Answer::unknown(Fault::CheckerBroken, "the command of this check has no permit")
             }
@@ -102,7 +103,7 @@ impl World {
             (None, None) => Answer::pass("exit 0"),
         };
         let scope = self.fresh_scope(owner);
-        let main = self.start(owner, Role::Check, scope.clone(), performance, Vec::new());
+        let main = self.start(owner, Role::Check, &scope, &performance, &[]);
         (self.watch(tell, owner, &scope, main, Purpose::Check(question, answer)), true)
     }
 

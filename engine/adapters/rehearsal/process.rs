@@ -33,7 +33,7 @@ pub(super) type Number = u64;
 
 impl World {
     /// Starts a command and what it leaves in the background.
-    pub(super) fn start(&mut self, owner: &Owner, role: Role, scope: String, performance: Performance, ports: Vec<String>) -> Number {
+    pub(super) fn start(&mut self, owner: &Owner, role: Role, scope: &str, performance: &Performance, ports: &[String]) -> Number {
         if matches!(role, Role::Work(_) | Role::Service) {
             let others =
                 self.processes.values().filter(|other| other.owner == *owner && matches!(other.role, Role::Work(_) | Role::Service));
@@ -51,11 +51,11 @@ impl World {
             let process = Process {
                 pid: pid(number),
                 owner: owner.clone(),
-                scope: scope.clone(),
+                scope: scope.to_owned(),
                 role,
                 main: number == main,
                 up_at,
-                ports: if number == main { ports.clone() } else { Vec::new() },
+                ports: if number == main { ports.to_owned() } else { Vec::new() },
                 performance: performance.clone(),
             };
             self.processes.insert(number, process);

@@ -37,7 +37,7 @@ impl Runtime for Simulation {
             Job::Work(job) => return world.work(tell, id, owner, attempt(permit.effect()), &job.command),
             Job::Serve(job) => return world.serve(tell, id, owner, &job),
             Job::Watch(job) => return world.adopt(tell, id, owner, &job.process),
-            Job::Create(job) => return world.announce(tell, id, owner, Making::Custom(job)),
+            Job::Create(job) => return world.announce(tell, id, owner, Making::Custom(Box::new(job))),
             Job::Destroy(_) => return world.destroy(tell, id, owner),
             Job::End(job) => return world.end(tell, id, &job),
             Job::Sweep(scope) => return world.sweep(tell, id, scope),
@@ -112,7 +112,7 @@ impl World {
         }
         self.written.remove(owner);
         let scope = self.fresh_scope(owner);
-        let main = self.start(owner, Role::Work(attempt), scope.clone(), performance, Vec::new());
+        let main = self.start(owner, Role::Work(attempt), &scope, &performance, &[]);
         self.watch(tell, owner, &scope, main, Purpose::Own(id));
         let process = self.mark(main);
         self.say_at_once(0, tell, Input::Seen { id, seen: Seen::Started { process } });
@@ -137,7 +137,7 @@ impl World {
                 return self.say(1, tell, Input::Seen { id, seen: Seen::Failed { fault: Fault::PortTaken, evidence } });
             }
         }
-        let main = self.start(owner, Role::Service, scope.clone(), performance, job.ports.clone());
+        let main = self.start(owner, Role::Service, &scope, &performance, &job.ports);
         self.watch(tell, owner, &scope, main, Purpose::Own(id));
         let process = self.mark(main);
         self.say_at_once(0, tell, Input::Seen { id, seen: Seen::Started { process } });

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod changes;
 pub mod completions;
 pub mod context;
 pub mod down;
@@ -19,6 +20,7 @@ pub mod resume;
 pub mod retry;
 pub mod run;
 pub mod runs;
+pub mod saved;
 pub mod schema;
 pub mod sculpt;
 pub mod service;

@@ -1,19 +1,26 @@
 //! `sculpt plan FILE`: what a run would do, and what this host can enforce of it. Nothing is changed.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
-use super::context::Context;
-use super::prepare::{Choices, plan};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::changes;
+use super::context::{Context, with_outside};
+use super::prepare::{Choices, compiled};
+use super::saved::Saved;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::limits::Limit as HostLimit;
 use crate::adapters::process::mechanism::Report;
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{show, show_json};
 use crate::plan::explain::dot::dot;
-use crate::plan::explain::explanation::explain;
+use crate::plan::explain::explanation::{Explanation, explain};
 use crate::plan::explain::limits::{HostReport, Limit};
 use crate::plan::explain::mermaid::mermaid;
 use crate::plan::explain::text::text;
+use crate::views::difference::{Difference, difference};
+use crate::views::replay::Replay;
 
 /// Shows what a run would do: waves, order, resources, limits and whether this host can enforce them, budgets.
 #[derive(Debug, Args)]
@@ -22,6 +29,9 @@ pub struct Plan {
     file: String,
     #[command(flatten)]
     choices: Choices,
+    /// Save the plan, for `sculpt run FILE`: it is refused once the manifest, or what is up, has changed
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// The form of the plan
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -40,19 +50,40 @@ enum Format {
     Json,
 }
 
+/// A plan, and what it would change where its goal is up.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    explanation: Explanation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difference: Option<Difference>,
+}
+
 impl Plan {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
-        let plan = plan(context, &workspace, &self.file, &self.choices)?;
+        let (plan, document) = compiled(context, &workspace, &self.file, &self.choices)?;
         let program = std::env::current_exe().map_err(Failure::file("find", "the program itself"))?;
         // The id only names groups, and none is made here.
         let host = Containment::detect("plan", &program);
         let explanation = explain(&plan, &host_report(host.report()));
+        let replay = Replay::of(&workspace.folder())?;
+        let difference = with_outside(&workspace, |outside| difference(&plan, &replay.state, outside));
         match if context.json { Format::Json } else { self.format } {
-            Format::Text => show(&text(&explanation, context.out.colour))?,
+            Format::Text => {
+                let changes = difference.map(|difference| changes::text(&difference, context.out)).unwrap_or_default();
+                show(&format!("{}{changes}", text(&explanation, context.out.colour)))?;
+            }
             Format::Dot => show(&dot(&explanation))?,
             Format::Mermaid => show(&mermaid(&explanation))?,
-            Format::Json => show_json(&explanation)?,
+            Format::Json => show_json(&Shown { explanation, difference })?,
+        }
+        if let Some(file) = &self.out {
+            let saved = Saved::new(context, &workspace, &self.file, &self.choices, (plan, &document), &replay.state)?;
+            saved.write(&context.path(file))?;
+            if !context.json {
+                eprintln!("saved: `sculpt run {}` carries out exactly this", file.display());
+            }
         }
         Ok(0)
     }

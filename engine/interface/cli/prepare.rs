@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::context::Context;
 use super::goal::loaded;
+use super::saved::Saved;
 use crate::adapters::workspace::Workspace;
 use crate::base::diagnostic::{self, Diagnostic};
 use crate::base::digest::Digest;
@@ -34,8 +35,8 @@ pub fn environment() -> IndexMap<String, String> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
 }
 
-/// A plan for a manifest. Warnings are told on standard error.
-pub fn plan(context: &Context, workspace: &Workspace, file: &str, choices: &Choices) -> Result<Plan, Failure> {
+/// A plan for a manifest, with the texts that it was compiled from. Warnings are told on standard error.
+pub fn compiled(context: &Context, workspace: &Workspace, file: &str, choices: &Choices) -> Result<(Plan, Document), Failure> {
     let Loaded { goal, document, mut warnings } = loaded(context, file)?;
     warnings.extend(without_effect(&goal, &document));
     diagnostic::sort(&mut warnings);
@@ -53,11 +54,26 @@ pub fn plan(context: &Context, workspace: &Workspace, file: &str, choices: &Choi
         manifest: from_root(context, workspace, file),
         digest: digest(&document),
     };
-    compile(&goal, &inputs).map_err(|errors| {
-        let mut findings: Vec<Diagnostic> = errors.iter().map(|error| finding(error, &document)).collect();
-        diagnostic::sort(&mut findings);
-        Failure::Manifest(findings)
-    })
+    match compile(&goal, &inputs) {
+        Ok(plan) => Ok((plan, document)),
+        Err(errors) => {
+            let mut findings: Vec<Diagnostic> = errors.iter().map(|error| finding(error, &document)).collect();
+            diagnostic::sort(&mut findings);
+            Err(Failure::Manifest(findings))
+        }
+    }
+}
+
+/// What is to be carried out: a plan that was saved, or one for a manifest.
+pub fn plan(context: &Context, workspace: &Workspace, file: &str, choices: &Choices) -> Result<(Plan, Option<Saved>), Failure> {
+    let Some(saved) = Saved::read(&context.path(file))? else {
+        return Ok((compiled(context, workspace, file, choices)?.0, None));
+    };
+    if !choices.set.is_empty() || !choices.profiles.is_empty() {
+        let what = format!("`{file}` is a saved plan: its parameters and profiles are chosen");
+        return Err(Failure::usage(what, "save another plan: `sculpt plan MANIFEST --set … --out FILE`"));
+    }
+    Ok((saved.plan().clone(), Some(saved)))
 }
 
 /// The path of a manifest as one would write it at the workspace's root; as it was given where it is elsewhere.

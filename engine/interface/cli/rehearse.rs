@@ -51,7 +51,7 @@ impl Rehearse {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let faults: Faults = self.faults.parse().map_err(|error| no_such_fault(&error))?;
         let workspace = context.workspace()?;
-        let plan = plan(context, &workspace, &self.file, &self.choices)?;
+        let (plan, _) = plan(context, &workspace, &self.file, &self.choices)?;
         let goal = plan.goal.clone();
         let mut rehearsal = Rehearsal::new(&workspace, &plan, self.seed, &faults).map_err(failure)?;
         let mut telling = Telling::new(&rehearsal, context);
@@ -79,7 +79,7 @@ impl Rehearse {
     ) -> Result<(), Failure> {
         let run = state.goals.get(goal).and_then(|goal| goal.run.as_ref());
         let end = run.and_then(|run| run.ended.as_ref()).map_or_else(|| simulation.time(), |end| end.at);
-        let elapsed = run.map_or(end - end, |run| end - run.started);
+        let elapsed = run.map_or(crate::base::time::Span(0), |run| end - run.started);
         let status = stands(simulation, state, goal)?;
         if context.json {
             let faults: Vec<&str> = faults.iter().map(Kind::word).collect();

@@ -36,7 +36,7 @@ const WAITING: u8 = 4;
 /// Carries out a goal: what it starts with scope `goal` stays up afterwards, until `sculpt down`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The manifest
+    /// The manifest, or a plan that was saved
     file: String,
     #[command(flatten)]
     choices: Choices,
@@ -60,13 +60,16 @@ pub struct Run {
 impl Run {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
-        let plan = plan(context, &workspace, &self.file, &self.choices)?;
+        let (plan, saved) = plan(context, &workspace, &self.file, &self.choices)?;
         let goal = plan.goal.clone();
         if self.from.is_some() {
             // Where nothing is known of it, there is nothing to carry over, and nothing is opened.
             crate::views::place::goal(&Replay::of(&workspace.folder())?.state, goal.as_str())?;
         }
         let session = Session::open(&workspace)?;
+        if let Some(saved) = saved {
+            saved.must_hold(context, &workspace, &self.file, session.state())?;
+        }
         let env = environment();
         // What a run holds that is under way is not missing: whoever asks for it again attaches to it.
         let again = under_way(session.state(), &goal).is_some();

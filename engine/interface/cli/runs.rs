@@ -10,6 +10,7 @@ use crate::base::time::Span;
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{Look, Tone, show, show_json};
 use crate::views::runs::{RunStatus, runs};
+use crate::views::within::Within;
 
 /// Up to so many characters of a reason are shown.
 const SHORT: usize = 90;
@@ -61,7 +62,7 @@ fn how(run: &RunStatus, look: Look) -> String {
         notes.push(short(&run.why));
     }
     notes.extend(run.retries.as_ref().map(|from| format!("goes on from {from}")));
-    notes.extend(run.parent.as_ref().map(|parent| parent.words()));
+    notes.extend(run.parent.as_ref().map(Within::words));
     let notes = if notes.is_empty() { String::new() } else { format!("  {}", look.paint(Tone::Dim, &notes.join("; "))) };
     format!("{}{notes}", look.state(run.outcome))
 }

@@ -23,10 +23,11 @@ use crate::interface::report::run::reporter::{Out, Reporter, Reporting};
 use crate::interface::socket::client::Connection;
 use crate::interface::socket::protocol::{Ask, Told};
 use crate::interface::terminal::Look;
+use crate::journal::read::Entry;
 use crate::kernel::action::RunId;
 use crate::kernel::phase::PhaseState;
-use crate::kernel::record::StopReason;
-use crate::kernel::state::State;
+use crate::kernel::record::{Record, StopReason};
+use crate::kernel::state::{State, goal_of};
 use crate::views::replay::Replay;
 
 /// A session: what of the journal was read, and what is needed to go on.
@@ -34,6 +35,8 @@ pub struct Session {
     runtime: tokio::runtime::Runtime,
     replay: Replay,
     workspace: Workspace,
+    /// How often a signal has stopped it.
+    stops: u32,
 }
 
 impl Session {
@@ -46,7 +49,7 @@ impl Session {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(Failure::file("start", "the client's threads"))?;
-        Ok(Self { runtime, replay, workspace: workspace.clone() })
+        Ok(Self { runtime, replay, workspace: workspace.clone(), stops: 0 })
     }
 
     /// Everything that was read of the journal.
@@ -57,6 +60,11 @@ impl Session {
     /// The fold of it.
     pub const fn state(&self) -> &State {
         &self.replay.state
+    }
+
+    /// Whether a signal has stopped what was being done: whoever has more to do leaves it.
+    pub const fn interrupted(&self) -> bool {
+        self.stops > 0
     }
 
     /// The fold of what the journal has now.
@@ -73,14 +81,14 @@ impl Session {
     /// Asks for something and leaves it to the supervisor, once it is accepted.
     pub fn ask(&mut self, ask: &Ask) -> Result<(), Failure> {
         let (_, seq) = self.runtime.block_on(accepted(&self.workspace, ask))?;
-        read(&mut self.replay, seq, |_| {})
+        read(&mut self.replay, seq, |_, _| {})
     }
 
     /// Asks for something about a goal, tells what follows from it until nothing is under way any more, and gives the events that were told.
     ///
     /// Where a person attends, with this look, questions are put at the terminal; otherwise it is over as soon as only people are waited for.
     pub fn drive(&mut self, goal: &Name, ask: Ask, attended: Option<Look>, reporter: Box<dyn Reporter>) -> Result<Vec<Event>, Failure> {
-        let Self { runtime, replay, workspace } = self;
+        let Self { runtime, replay, workspace, stops } = self;
         let mut watch = Watch {
             workspace,
             replay,
@@ -89,11 +97,13 @@ impl Session {
             told: Vec::new(),
             prompter: attended.map(Prompter::start),
             put: BTreeSet::new(),
+            latest: 0,
             errands: JoinSet::new(),
             stops: 0,
         };
         let watched = runtime.block_on(watch.on(ask));
         watch.reporting.rest();
+        *stops += watch.stops;
         watched.map(|()| watch.told)
     }
 }
@@ -144,6 +154,8 @@ struct Watch<'s> {
     prompter: Option<Prompter>,
     /// The questions that were put to the person, each with the attempt that asks.
     put: BTreeSet<(Owner, u32)>,
+    /// The number of the last record about the goal that was read.
+    latest: u64,
     /// Requests on their way that nothing here waits for: stops, and a person's answers.
     errands: JoinSet<Result<(), Failure>>,
     stops: u32,
@@ -186,8 +198,9 @@ impl Watch<'_> {
                         self.read(seq)?;
                     }
                     Some(Told::Settled(seq)) => {
-                        settled = true;
                         self.read(seq)?;
+                        // What was read may be newer than what was settled: somebody has answered or stopped it since. Then more comes.
+                        settled = self.latest <= seq;
                     }
                     Some(Told::Failed(complaint)) => {
                         self.read(0)?;
@@ -221,12 +234,16 @@ impl Watch<'_> {
 
     /// Reads what the journal has, at least up to this record, and tells what of it is about the goal.
     fn read(&mut self, seq: u64) -> Result<(), Failure> {
-        let Self { replay, reporting, told, goal, .. } = self;
-        read(replay, seq, |(at, record, state)| {
-            if record.goal().is_some_and(|about| about != goal.as_str()) {
+        let Self { replay, reporting, told, goal, latest, .. } = self;
+        read(replay, seq, |entry, state| {
+            let about = about(&entry.record);
+            if about.is_some_and(|about| about != goal.as_str()) {
                 return;
             }
-            match reporting.observe(at, record, state) {
+            if about.is_some() {
+                *latest = entry.seq;
+            }
+            match reporting.observe(entry.at, &entry.record, state) {
                 // There may be thousands of these, and the state has them.
                 None | Some(Event::PhaseStarted { .. } | Event::PhaseVerifying { .. } | Event::PhaseEnded { .. }) => {}
                 Some(event) => told.push(event),
@@ -273,11 +290,21 @@ fn asked<'s>(state: &'s State, goal: &Name) -> impl Iterator<Item = (Owner, u32,
     })
 }
 
-type Observed<'o> = (crate::base::time::Timestamp, &'o crate::kernel::record::Record, &'o State);
+/// The name of the goal that a record is about, where it says so itself.
+fn about(record: &Record) -> Option<&str> {
+    match record {
+        Record::Requested { owner, .. }
+        | Record::Adopted { owner, .. }
+        | Record::ResourceReady { owner, .. }
+        | Record::ResourceGone { owner, .. } => Some(owner.goal.as_str()),
+        Record::DownStarted { goal, .. } | Record::DownEnded { goal, .. } => Some(goal.as_str()),
+        _ => record.run().map(goal_of),
+    }
+}
 
 /// Reads what the journal has. It has at least the records up to `seq`, which the supervisor has written.
-fn read(replay: &mut Replay, seq: u64, mut observe: impl FnMut(Observed<'_>)) -> Result<(), Failure> {
-    replay.refresh_with(|at, record, state| observe((at, record, state)))?;
+fn read(replay: &mut Replay, seq: u64, observe: impl FnMut(&Entry<Record>, &State)) -> Result<(), Failure> {
+    replay.refresh_with(observe)?;
     if replay.beside.seq < seq {
         let what = format!("the journal ends at record {}, and the supervisor has written {seq}", replay.beside.seq);
         return Err(Failure::refused(what, "look whether `.opensculpt` was moved or replaced: `sculpt audit verify`"));

@@ -68,9 +68,12 @@ pub fn only(replay: &Replay, given: Option<&str>, context: &Context) -> Result<O
 
 fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
     let mut text = String::new();
-    let age = match (goal.outcome, goal.age_ms) {
-        (GoalOutcome::Down, _) | (_, None) => String::new(),
-        (_, Some(age)) => format!(", as of {} ago", Span(age).human()),
+    // A whole is as old as the oldest of its greens.
+    let oldest = goal.phases.iter().filter_map(|phase| phase.age_ms).max().or(goal.age_ms);
+    let age = match (goal.outcome, goal.regressed_ms, goal.ended.as_ref().and(oldest)) {
+        (GoalOutcome::Regressed, Some(since), _) => format!(", for {}", Span(since).human()),
+        (GoalOutcome::Down | GoalOutcome::Regressed, ..) | (_, _, None) => String::new(),
+        (_, _, Some(age)) => format!(", as of {} ago", Span(age).human()),
     };
     let run = goal.run.as_deref().unwrap_or_default();
     let (state, name) = (look.state(goal.outcome.word()), look.paint(Tone::Bold, &goal.name));
@@ -86,8 +89,11 @@ fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
         phases(&mut text, goal, whole, look);
     }
     for resource in &goal.resources {
-        let pid = resource.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-        let _ = writeln!(text, "    {} {} {}{pid}", look.state(resource.state), resource.kind, resource.owner);
+        // What an earlier run made serves on, or again.
+        let earlier = (resource.run != run).then(|| resource.run.clone());
+        let told: Vec<String> = earlier.into_iter().chain(resource.pid.map(|pid| format!("pid {pid}"))).collect();
+        let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+        let _ = writeln!(text, "    {} {} {}{told}", look.state(resource.state), resource.kind, resource.owner);
     }
     for phase in goal.phases.iter().filter(|phase| phase.state == "waiting") {
         let _ = writeln!(text, "    answer with `sculpt answer {}/{} yes` or `no`", goal.name, phase.name);
@@ -107,7 +113,8 @@ fn phases(text: &mut String, goal: &GoalStatus, whole: bool, look: Look) {
     for phase in &shown {
         let proof = phase.proof.map_or("", crate::kernel::outcome::Proof::word);
         let attempts = if phase.attempts > 1 { format!("{} attempts: ", phase.attempts) } else { String::new() };
-        let why = look.paint(Tone::Dim, &format!("{attempts}{}", phase.why));
+        let age = phase.age_ms.map(|age| format!(", {} ago", Span(age).human())).unwrap_or_default();
+        let why = look.paint(Tone::Dim, &format!("{attempts}{}{age}", phase.why));
         let _ = writeln!(text, "    {} {:<width$}  {proof:<8}  {why}", look.state_wide(phase.state, 11), phase.name);
     }
     let hidden = goal.phases.len() - shown.len();

@@ -28,7 +28,7 @@ use crate::interface::failure::Failure;
 use crate::interface::socket::client::Connection;
 use crate::interface::socket::protocol::{Ask, Told};
 use crate::interface::socket::server::{Closing, Server};
-use crate::interface::terminal::{env, show, show_json};
+use crate::interface::terminal::{Look, env, show, show_json};
 use crate::journal::commit::ReplayError;
 use crate::journal::error::OpenError;
 use crate::journal::lock::{LockError, holder};
@@ -98,12 +98,12 @@ fn in_background(workspace: &Workspace) -> u8 {
     });
     let Err(failure) = served else { return 0 };
     let held = matches!(failure, Failure::Engine(EngineError::Replay(ReplayError::Open(OpenError::Lock(LockError::Held { .. })))));
-    if !said {
+    if said {
+        eprint!("{}", failure.render(false, Look::PLAIN));
+    } else {
         let word = if held { Word::Held } else { Word::Failed(failure.complaint()) };
         // Whoever started it may be gone.
         drop(say(&word));
-    } else {
-        eprint!("{}", failure.render(false, crate::interface::terminal::Look::PLAIN));
     }
     failure.code()
 }
@@ -144,10 +144,12 @@ fn supervise(
         });
         let beat = || manager.iter().for_each(|manager| manager.beat());
         let beat = manager.and_then(ServiceManager::watchdog).map(|period| (period, &beat as &dyn Fn()));
-        let served = engine.serve(Service { clients: server.clients(), stay, beat }).await.map_err(Failure::from);
-        manager.iter().for_each(|manager| manager.stopping());
-        server.close(served.as_ref().err().map_or(Closing::Over, |failure| Closing::Failed(failure.complaint()))).await;
-        served
+        let ended = engine.serve(Service { clients: server.clients(), stay, beat }).await.map_err(Failure::from);
+        if let Some(manager) = manager {
+            manager.stopping();
+        }
+        server.close(ended.as_ref().err().map_or(Closing::Over, |failure| Closing::Failed(failure.complaint()))).await;
+        ended
     });
     // What still waits for the end of a process is not waited for: the next engine watches it.
     runtime.shutdown_background();

@@ -13,7 +13,11 @@ use crate::views::place::goal;
 use crate::views::replay::Replay;
 use crate::views::standing::{GoalOutcome, judge};
 
-/// Asks the checks of a goal again, now: those of its green phases whose answer must still hold. Exits with 1 where one does not pass.
+/// The exit code of a command that a signal has stopped.
+const INTERRUPTED: u8 = 130;
+
+/// Asks the checks of a goal again, now: those of its green phases whose answer must still hold. Exits with 1 where one does
+/// not pass.
 #[derive(Debug, Args)]
 pub struct Verify {
     /// The goal, by its name or its manifest; all that have run where it is left out
@@ -37,6 +41,10 @@ impl Verify {
         let mut session = Session::open(&workspace)?;
         for goal in &goals {
             session.drive(goal, Ask::Verify { goal: goal.clone() }, None, reporter(context, false))?;
+            if session.interrupted() {
+                eprintln!("interrupted: of what had not answered nothing has changed");
+                return Ok(INTERRUPTED);
+            }
         }
         let replay = session.replay();
         let mut good = true;

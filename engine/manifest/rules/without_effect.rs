@@ -16,9 +16,6 @@ pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
         finding.severity = Severity::Warning;
         found.push(finding);
     };
-    if goal.reverify.is_some() {
-        say(&["reverify"], "`reverify` has no effect yet", "`sculpt verify` asks the checks again by hand");
-    }
     for phase in facts.phases.values() {
         for (name, resource) in &phase.phase.resources {
             let name = name.as_str();
