@@ -2,7 +2,7 @@
 //!
 //! | started by | ends by |
 //! |---|---|
-//! | a phase's work | success, failure, timeout, Ctrl-C, Ctrl-C twice, `stop` |
+//! | a phase's work | success, failure, timeout, Ctrl-C, Ctrl-C twice, `stop`, `kill -9` of the engine and then `stop` |
 //! | a process of scope `phase` | the same |
 //! | a process of scope `goal` | the same, and `down` for what may stay |
 //!
@@ -33,9 +33,10 @@ enum Ending {
     Interrupt,
     InterruptTwice,
     Stop,
+    Killed,
 }
 
-use Ending::{Failure, Interrupt, InterruptTwice, Stop, Success, Timeout};
+use Ending::{Failure, Interrupt, InterruptTwice, Killed, Stop, Success, Timeout};
 
 impl Ending {
     /// What the work does once all that it started is up.
@@ -43,7 +44,7 @@ impl Ending {
         match self {
             Success => "exit 0",
             Failure => "exit 3",
-            Timeout | Interrupt | InterruptTwice | Stop => "exec sleep 86400.MARK",
+            Timeout | Interrupt | InterruptTwice | Stop | Killed => "exec sleep 86400.MARK",
         }
     }
 
@@ -56,13 +57,13 @@ impl Ending {
         match self {
             Success => 0,
             Failure | Timeout => 1,
-            Interrupt | InterruptTwice | Stop => 130,
+            Interrupt | InterruptTwice | Stop | Killed => 130,
         }
     }
 
     /// A person stopped it: then what earlier phases left up ends too.
     const fn by_a_person(self) -> bool {
-        matches!(self, Interrupt | InterruptTwice | Stop)
+        matches!(self, Interrupt | InterruptTwice | Stop | Killed)
     }
 
     /// Brings it about, once everybody is up.
@@ -75,6 +76,11 @@ impl Ending {
                 run.interrupt();
             }
             Stop => {
+                workspace.sculpt("stop leak").run().expect(0);
+            }
+            Killed => {
+                // The next command finds what the engine left.
+                workspace.kill_the_engine();
                 workspace.sculpt("stop leak").run().expect(0);
             }
         }
@@ -224,6 +230,21 @@ fn work_that_is_interrupted_twice_leaves_nobody() {
 #[test]
 fn work_that_another_process_stops_leaves_nobody() {
     of_work(Stop);
+}
+
+#[test]
+fn work_whose_engine_was_killed_leaves_nobody() {
+    of_work(Killed);
+}
+
+#[test]
+fn a_service_of_a_phase_whose_engine_was_killed_leaves_nobody() {
+    of_a_phase_service(Killed);
+}
+
+#[test]
+fn a_service_of_the_goal_whose_engine_was_killed_leaves_nobody() {
+    of_a_goal_service(Killed);
 }
 
 #[test]

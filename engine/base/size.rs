@@ -25,21 +25,23 @@ enum SizeText {
 #[error("`{0}` is not a size; write it like `512Mi`, `1Gi` or `4096`")]
 pub struct SizeError(String);
 
-const UNITS: [(&str, u64); 9] = [
-    ("Ki", 1 << 10),
-    ("Mi", 1 << 20),
-    ("Gi", 1 << 30),
-    ("Ti", 1 << 40),
-    ("k", 1_000),
-    ("K", 1_000),
-    ("M", 1_000_000),
-    ("G", 1_000_000_000),
-    ("T", 1_000_000_000_000),
+/// Each with how many digits there may be before it: so many never make more bytes than can be counted.
+const UNITS: [(&str, u64, usize); 9] = [
+    ("Ki", 1 << 10, 15),
+    ("Mi", 1 << 20, 13),
+    ("Gi", 1 << 30, 10),
+    ("Ti", 1 << 40, 7),
+    ("k", 1_000, 15),
+    ("K", 1_000, 15),
+    ("M", 1_000_000, 13),
+    ("G", 1_000_000_000, 10),
+    ("T", 1_000_000_000_000, 7),
 ];
 
 impl ByteSize {
     /// The pattern of a size, as the schema states it.
-    pub const PATTERN: &'static str = "^[0-9]{1,15}(\\.[0-9]{1,3})? ?([KMGT]i|[kKMGT])?B?$";
+    pub const PATTERN: &'static str = "^([0-9]{1,15}(\\.[0-9]{1,3})? ?(Ki|[kK])?|[0-9]{1,13}(\\.[0-9]{1,3})? ?Mi?\
+         |[0-9]{1,10}(\\.[0-9]{1,3})? ?Gi?|[0-9]{1,7}(\\.[0-9]{1,3})? ?Ti?)B?$";
 }
 
 impl FromStr for ByteSize {
@@ -48,11 +50,12 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, SizeError> {
         let wrong = || SizeError(text.to_owned());
         let body = text.strip_suffix('B').unwrap_or(text);
-        let (number, unit) = UNITS.iter().find_map(|(suffix, factor)| body.strip_suffix(suffix).map(|n| (n, *factor))).unwrap_or((body, 1));
+        let of = |(suffix, factor, most): &(&str, u64, usize)| body.strip_suffix(suffix).map(|number| (number, *factor, *most));
+        let (number, unit, most) = UNITS.iter().find_map(of).unwrap_or((body, 1, 15));
         let number = number.strip_suffix(' ').unwrap_or(number);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || fraction.len() > 3 || !digits(whole) || !digits(fraction) {
+        if whole.is_empty() || whole.len() > most || fraction.len() > 3 || !digits(whole) || !digits(fraction) {
             return Err(wrong());
         }
         let whole: u64 = whole.parse().map_err(|_| wrong())?;
@@ -82,9 +85,9 @@ impl From<ByteSize> for String {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = UNITS[..4].iter().rev().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
+        let exact = UNITS[..4].iter().rev().find(|(_, factor, _)| self.0 != 0 && self.0.is_multiple_of(*factor));
         match exact {
-            Some((suffix, factor)) => write!(f, "{}{suffix}", self.0 / factor),
+            Some((suffix, factor, _)) => write!(f, "{}{suffix}", self.0 / factor),
             None => write!(f, "{}", self.0),
         }
     }

@@ -13,8 +13,9 @@ use super::snapshot::{self, Ignored};
 use super::{retain, segment};
 use crate::base::time::Timestamp;
 use crate::kernel::fold::Misfit;
-use crate::kernel::record::{Record, Strength};
+use crate::kernel::record::Record;
 use crate::kernel::state::State;
+use crate::kernel::strength::Strength;
 use crate::manifest::config::Retention;
 
 /// The journal of a workspace, with the state that is its fold.

@@ -157,11 +157,7 @@ impl State {
             Record::PhaseEnded { phase, outcome, proof, fault, why, .. } => {
                 let entry = &mut run.phases[phase.at()];
                 step(record, entry, PhaseInput::Ended(*outcome))?;
-                entry.ended = Some(at);
-                entry.closing = None;
-                entry.proof = Some(*proof);
-                entry.fault = *fault;
-                entry.why.clone_from(why);
+                entry.end(at, *proof, *fault, why);
                 if *proof == Proof::Already
                     && let Some(proved) = goal.proofs.get(&run.plan.phase(*phase).name)
                 {

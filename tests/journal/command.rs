@@ -10,10 +10,16 @@ use crate::cli::{sculpt, workspace};
 
 const HELLO: &str = "version: \"1\"\nname: hello\nphases: { greet: { run: echo hello } }\n";
 
+/// Waits until no supervisor holds the workspace.
+fn alone(dir: &std::path::Path) {
+    assert_eq!(sculpt(dir, &["supervise", "--stop"]).code, 0);
+}
+
 #[test]
 fn damage_is_named_with_what_it_concerns_and_set_aside_on_command() {
     let dir = workspace(&[("hello.yaml", HELLO)]);
     assert_eq!(sculpt(dir.path(), &["run", "goals/hello.yaml"]).code, 0);
+    alone(dir.path());
     assert_eq!(sculpt(dir.path(), &["audit", "quarantine"]).out, "the chain is whole: there is nothing to set aside\n");
     flip(&dir.path().join(".opensculpt/journal.jsonl"), 6);
     let mut text = String::new();
@@ -25,6 +31,11 @@ fn damage_is_named_with_what_it_concerns_and_set_aside_on_command() {
         &["run", "goals/hello.yaml"],
         &["status", "hello"],
     ] {
+        if text.contains("set aside in") {
+            // The run whose end is set aside is gone on with by whichever command comes first: here by none that is shown.
+            sculpt(dir.path(), &["resume", "hello"]);
+            alone(dir.path());
+        }
         std::fmt::Write::write_fmt(
             &mut text,
             format_args!("$ sculpt {}\n{}\n", args.join(" "), sculpt(dir.path(), args).shown(dir.path())),
@@ -39,6 +50,7 @@ fn damage_is_named_with_what_it_concerns_and_set_aside_on_command() {
 fn damage_for_programs() {
     let dir = workspace(&[("hello.yaml", HELLO)]);
     assert_eq!(sculpt(dir.path(), &["run", "goals/hello.yaml"]).code, 0);
+    alone(dir.path());
     flip(&dir.path().join(".opensculpt/journal.jsonl"), 6);
     let said = sculpt(dir.path(), &["audit", "verify", "--json"]);
     let report = said.json();
@@ -56,6 +68,7 @@ fn a_pruned_journal_is_whole_and_says_what_is_gone() {
     let folder = dir.path().join(".opensculpt");
     for _ in 0..4 {
         assert_eq!(sculpt(dir.path(), &["run", "goals/hello.yaml"]).code, 0);
+        alone(dir.path());
         let id = std::fs::read_to_string(folder.join("id")).unwrap();
         let opening = Opening { workspace: id.split(' ').next().unwrap(), doing: "a test", now: NOW };
         let Open { mut journal, state, .. } = Journal::open(&folder, &opening).unwrap();

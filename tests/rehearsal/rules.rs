@@ -5,6 +5,7 @@ use opensculpt::kernel::answer::{Said, Stage};
 use opensculpt::kernel::fault::Fault;
 use opensculpt::kernel::outcome::{Outcome, Proof};
 use opensculpt::kernel::record::Record;
+use opensculpt::kernel::state::goal_of;
 use opensculpt::kernel::stock::Kind;
 use opensculpt::manifest::verify::RedBeforeGreen;
 use opensculpt::plan::sealed::PhaseIx;
@@ -82,6 +83,9 @@ impl Watcher {
         else {
             return;
         };
+        if self.is_rolled_back(effect) {
+            return;
+        }
         let run = self.state.run(run).unwrap();
         let (planned, entry) = (run.plan.phase(*phase), run.phase(*phase));
         assert!(run.ended.is_none() && entry.state.outcome().is_none(), "{} has ended\n{}", planned.name, self.story());
@@ -91,9 +95,22 @@ impl Watcher {
         }
     }
 
+    /// What served before a run that goes on replaced it is started, or written, once more.
+    fn is_rolled_back(&self, effect: &Effect) -> bool {
+        let (Effect::Make { run: of, resource, .. } | Effect::Serve { run: of, resource, .. }) = effect else { return false };
+        let latest = self.state.goals.get(goal_of(of)).and_then(|goal| goal.run.as_ref());
+        let Some(latest) = latest.filter(|latest| latest.id != *of) else { return false };
+        let replaced = latest.phases.iter().any(|phase| phase.replaced.get(resource).is_some_and(|made| made.run == *of));
+        assert!(replaced && latest.ended.is_none(), "{resource} of {of} is started, and nobody replaced it\n{}", self.story());
+        true
+    }
+
     /// What an attempt does it does once. Only what an engine's death has taken before anything was seen of it is asked for again, and never a
     /// command: after that there is another attempt.
     fn is_not_repeated(&self, id: EffectId, effect: &Effect) {
+        if self.is_rolled_back(effect) {
+            return;
+        }
         let lost = |other: &EffectId| !matches!(effect, Effect::Work { .. }) && self.lost.contains(other);
         if matches!(effect, Effect::Work { .. } | Effect::Make { .. } | Effect::Serve { .. }) {
             let again = self.effects.iter().find(|(other, (_, same))| **other != id && same == effect && !lost(other));

@@ -22,6 +22,7 @@ use crate::views::replay::Replay;
 
 /// Goes on from a goal's latest run: what ended well there is carried over, the rest is done again, with the same plan and parameters.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Retry {
     /// The run, such as crm.3, or the goal for its latest run
     run: String,

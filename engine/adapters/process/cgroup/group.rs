@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustix::process::Signal;
 
 use super::files::{self, failed};
-use crate::adapters::process::clone::Membership;
+use crate::adapters::process::clone::{Membership, lives_in};
 use crate::adapters::process::deadline::Deadline;
 use crate::adapters::process::identity::{open_pid, send};
 use crate::adapters::process::limits::Limit;
@@ -94,7 +94,7 @@ impl Group {
             Arc::clone(self.procs.get_or_init(|| opened))
         };
         Ok(Membership {
-            folder: self.folder.clone().filter(|_| !self.killed.load(Ordering::Relaxed)),
+            folder: self.folder.clone().filter(|folder| !self.killed.load(Ordering::Relaxed) && can_be_born(folder)),
             procs,
             limits: self.limited().into_iter().filter_map(|limited| limited.procs).collect(),
         })
@@ -264,6 +264,12 @@ impl Group {
         let text = fs::read_to_string(self.dir.join("cpu.stat")).ok()?;
         text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()
     }
+}
+
+/// Whether processes can be born in groups that were never killed. It is tried once: in which group we are ourselves does not change.
+fn can_be_born(folder: &File) -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| lives_in(folder))
 }
 
 /// A file, or its group, is not there any more.
