@@ -87,3 +87,22 @@ fn an_interrupted_verify_ends_there_and_changes_nothing() {
         assert_eq!(goal(&workspace, name)["outcome"], "verified", "{name}");
     }
 }
+
+#[test]
+fn a_goal_without_any_process_is_asked_again_too() {
+    let workspace = Workspace::with_goal(
+        "
+version: \"1\"
+name: it
+reverify: 200ms
+phases: { site: { run: echo there > page, verify: { checks: [ { file: page } ] } } }
+",
+    );
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    std::fs::remove_file(workspace.path("page")).unwrap();
+    until("the goal to regress", || (goal(&workspace, "it")["outcome"] == "regressed").then_some(()));
+    workspace.write("page", "there");
+    until("the goal to recover", || (goal(&workspace, "it")["outcome"] == "verified").then_some(()));
+    workspace.sculpt("down it").run().expect(0);
+    until("the supervisor to end", || workspace.engine().is_none().then_some(()));
+}

@@ -63,7 +63,7 @@ fn play(plan: &Plan, seed: u64, faults: &Faults, tell: bool) -> Watcher {
     let env = IndexMap::from([("HOME".to_owned(), "/".to_owned())]);
     let once = stream.chance(1, 6);
     for _ in 0..stream.between(1, 2) {
-        let request = Request::Run { plan: Box::new(plan.clone()), options: RunOptions { once, ..RunOptions::default() } };
+        let request = Request::Run { plan: Box::new(plan.clone()), options: RunOptions { once, ..RunOptions::default() }, seen: None };
         match rehearsal.carry_out(&request, &env, &mut |scene| watcher.see(scene)) {
             Ok(state) => watcher.run_is_over(&rehearsal, &state, once),
             // The run before this one waits for somebody who never answers.

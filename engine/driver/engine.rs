@@ -97,6 +97,8 @@ pub struct Engine {
     pub(super) written: watch::Sender<u64>,
     /// True once somebody has told the engine to let go.
     pub(super) released: bool,
+    /// What was at work and could not be ended when nothing could be recorded any more.
+    pub(super) survivors: Vec<String>,
 }
 
 /// Who watches a run: called for each record once it is committed, with the state after the commit.
@@ -111,6 +113,11 @@ impl Engine {
     /// What of the journal's own files could not be used at the opening, and was done without: worth telling a person.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
+    }
+
+    /// What was at work and could not be ended when the journal failed: worth telling a person.
+    pub fn survivors(&self) -> &[String] {
+        &self.survivors
     }
 
     /// What asks this engine for something from elsewhere in the process.
@@ -171,7 +178,9 @@ impl Engine {
         if let (Some(goal), Some(env)) = (request.begins().filter(begins), env) {
             // Before the run is recorded: an engine that goes on with it must find what its phases are to be given.
             let run = self.kernel.next_run(goal);
-            keep_environment(&self.workspace.run(&run), &env)?;
+            if let Err(error) = keep_environment(&self.workspace.run(&run), &env) {
+                return Ok(Some(Refusal::NotKept { goal: goal.clone(), error: error.to_string() }));
+            }
             self.envs.insert(run, Arc::new(env));
         }
         self.take(vec![Input::Request(request)], observer)

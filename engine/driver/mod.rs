@@ -2,7 +2,6 @@
 
 mod brief;
 mod command;
-mod driving;
 pub mod engine;
 pub mod handle;
 mod hands;

@@ -93,6 +93,7 @@ impl Engine {
             watches: Vec::new(),
             written,
             released: false,
+            survivors: Vec::new(),
         };
         let torn = opened.torn.map_or(0, |torn| torn.bytes);
         let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -223,14 +223,17 @@ impl Rehearsal {
         let played = self.play(async {
             if let Some((request, env)) = fresh {
                 let env = matches!(request, Request::Run { .. }).then(|| env.clone());
-                match engine.drive(request.clone(), env, &attended, &mut observer).await {
+                match engine.ask(request.clone(), env, &mut observer)? {
                     // An earlier life may have done it already.
-                    Err(EngineError::Refused(_)) if !first => {}
-                    other => return other,
+                    Some(refusal) if first => return Err(EngineError::Refused(refusal)),
+                    _ => {}
                 }
             }
             while engine.kernel.is_busy() || attended.get() && !engine.kernel.asked().is_empty() {
                 engine.hear(&mut observer).await?;
+            }
+            if let Some(goal) = fresh.and_then(|(request, _)| request.goal()) {
+                engine.tidy(goal);
             }
             Ok(())
         });

@@ -108,18 +108,12 @@ impl Engine {
     }
 
     /// Ends what is at work when nothing can be recorded any more. What lives with its goal stays, as it would if the engine had died.
-    pub(super) fn cut_off(&self) {
+    pub(super) fn cut_off(&mut self) {
         let state = self.kernel.state();
         let lives_on = |owner: &Owner| state.resource(owner).is_some_and(|resource| resource.scope == Scope::Goal);
         let at_work = state.effects.values().filter(|open| !lives_on(&open.owner)).map(|open| open.owner.clone());
         let places: Vec<Owner> = at_work.collect();
-        let left = self.runtime.cut_off(&places);
-        if !left.is_empty() {
-            eprintln!(
-                "what was at work could not all be ended: {}; `sculpt down` ends it once the journal can be written again",
-                left.join("; ")
-            );
-        }
+        self.survivors = self.runtime.cut_off(&places);
     }
 
     /// Removes the scopes of a goal of which nothing runs, and of those that ran within it. Nobody is in them: one that cannot be removed

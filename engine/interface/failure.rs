@@ -301,6 +301,12 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
         EngineError::Refused(Refusal::NotAtWork { .. }) => {
             vec!["to run it by itself, take `SCULPT_RUN` out of its environment: `env -u SCULPT_RUN sculpt run …`".to_owned()]
         }
+        EngineError::Refused(Refusal::Moved { .. }) => {
+            vec!["look at it again with `sculpt plan`, and save the plan anew".to_owned()]
+        }
+        EngineError::Refused(Refusal::NotKept { .. }) => {
+            vec!["nothing was started; it is written below the workspace's `.opensculpt/runs`".to_owned()]
+        }
         EngineError::Refused(Refusal::NoGoal { .. } | Refusal::NotRunning { .. }) => {
             vec!["`sculpt status` shows the goals and how they stand".to_owned()]
         }

@@ -81,8 +81,8 @@ impl Kernel {
             || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
     }
 
-    /// True while an engine has something to do or to stand by: something is under way, or a process lives that it answers for.
-    /// A run that only waits for a person is nothing to stand by for.
+    /// True while an engine has something to do or to stand by: something is under way, a process lives that it answers for, or checks
+    /// are to be asked again. A run that only waits for a person is nothing to stand by for.
     pub fn is_needed(&self) -> bool {
         self.is_busy() || self.state.needs_engine()
     }
@@ -106,11 +106,6 @@ impl Kernel {
     /// The id that the next run of a goal will have.
     pub fn next_run(&self, goal: &Name) -> RunId {
         self.state.next_run(goal)
-    }
-
-    /// True where something is to be done for a goal that is up, sooner or later, also when nothing is under way: an engine must stay for it.
-    pub fn has_promises(&self) -> bool {
-        self.state.reverified().next().is_some()
     }
 
     /// True while checks of the goal are asked again.

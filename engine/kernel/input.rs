@@ -2,6 +2,7 @@
 
 use super::action::{EffectId, RunId, Seen, Shown};
 use super::record::RunOptions;
+use super::standing::Standing;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::plan::sealed::{PhaseIx, Plan};
@@ -46,6 +47,8 @@ pub enum Request {
         plan: Box<Plan>,
         /// How.
         options: RunOptions,
+        /// How the goal must stand, where whoever asks has decided by that.
+        seen: Option<Standing>,
     },
     /// Carry out the plan of the goal's latest run once more: what ended well there is carried over.
     Retry {
@@ -68,11 +71,8 @@ pub enum Request {
         phase: Name,
         /// How.
         options: RunOptions,
-    },
-    /// Go on with a run that waited for a person while no engine was there.
-    Continue {
-        /// The goal.
-        goal: Name,
+        /// How the goal must stand, where whoever asks has decided by that.
+        seen: Option<Standing>,
     },
     /// Stop a goal's run: end what it started. A second time: kill at once.
     Stop {
@@ -115,11 +115,7 @@ impl Request {
             Self::Open { .. } => None,
             Self::Run { plan, .. } | Self::RunFrom { plan, .. } => Some(&plan.goal),
             Self::Reply { owner, .. } => Some(&owner.goal),
-            Self::Continue { goal }
-            | Self::Retry { goal, .. }
-            | Self::Stop { goal, .. }
-            | Self::Down { goal, .. }
-            | Self::Verify { goal } => Some(goal),
+            Self::Retry { goal, .. } | Self::Stop { goal, .. } | Self::Down { goal, .. } | Self::Verify { goal } => Some(goal),
         }
     }
 
@@ -148,6 +144,20 @@ pub enum Refusal {
         run: RunId,
         /// What is different, each a sentence without a full stop.
         differences: Vec<String>,
+    },
+    /// The goal stands otherwise than whoever asks has seen it.
+    #[error("`{goal}` has moved on in this very moment: somebody else ran it, stopped it or took it down")]
+    Moved {
+        /// The goal.
+        goal: Name,
+    },
+    /// What the phases are to be given cannot be kept.
+    #[error("the environment of a run of `{goal}` cannot be kept: {error}")]
+    NotKept {
+        /// The goal.
+        goal: Name,
+        /// What the system said.
+        error: String,
     },
     /// The goal is being torn down.
     #[error("`{goal}` is being torn down")]

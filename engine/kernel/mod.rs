@@ -31,6 +31,7 @@ mod reverify;
 mod rollback;
 mod run;
 mod schedule;
+pub mod standing;
 pub mod state;
 pub mod stock;
 pub mod strength;

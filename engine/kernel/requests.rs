@@ -24,8 +24,9 @@ impl Turn<'_> {
                 self.record(Record::EngineStarted { version, pid, torn });
                 self.recover(leftovers);
             }
-            Request::Run { plan, options } => {
-                if let Err(refusal) = self.attach_or_begin(plan, options) {
+            Request::Run { plan, options, seen } => {
+                let stands = self.must_stand(&plan.goal, seen.as_ref());
+                if let Err(refusal) = stands.and_then(|()| self.attach_or_begin(plan, options)) {
                     self.refuse(refusal);
                 }
             }
@@ -34,14 +35,10 @@ impl Turn<'_> {
                     self.refuse(refusal);
                 }
             }
-            Request::RunFrom { plan, phase, options } => {
-                if let Err(refusal) = self.run_from(plan, &phase, options) {
+            Request::RunFrom { plan, phase, options, seen } => {
+                let stands = self.must_stand(&plan.goal, seen.as_ref());
+                if let Err(refusal) = stands.and_then(|()| self.run_from(plan, &phase, options)) {
                     self.refuse(refusal);
-                }
-            }
-            Request::Continue { goal } => {
-                if self.running(&goal).is_none() {
-                    self.refuse(Refusal::NotRunning { goal });
                 }
             }
             Request::Stop { goal, force: true, .. } if self.is_falling(&goal) => {

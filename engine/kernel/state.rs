@@ -191,12 +191,13 @@ impl State {
     }
 
     /// True where an engine is to be at work, by what the journal knows: a run is not over and does more than wait for a person, a
-    /// goal is going down, or a process lives that somebody must answer for.
+    /// goal is going down, a process lives that somebody must answer for, or the checks of a goal are to be asked again.
     pub fn needs_engine(&self) -> bool {
         let under_way = |goal: &Goal| goal.falling || goal.run.as_ref().is_some_and(|run| run.ended.is_none() && !is_parked(run));
         self.goals.values().any(under_way)
             || self.effects.values().any(|open| open.process.is_some())
             || self.live_resources().any(|resource| resource.kind == Kind::Process)
+            || self.reverified().next().is_some()
     }
 
     /// The state as it was before it was written down: what follows from the rest is not.

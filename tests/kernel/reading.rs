@@ -17,7 +17,7 @@ use super::world::World;
 
 impl World {
     pub(crate) fn start_with(&mut self, plan: Plan, options: RunOptions) -> Option<Refusal> {
-        self.ask(Request::Run { plan: Box::new(plan), options })
+        self.ask(Request::Run { plan: Box::new(plan), options, seen: None })
     }
 
     pub(crate) fn start(&mut self, plan: Plan) {
@@ -70,7 +70,7 @@ impl World {
     /// Begins a run of a goal of this name. One that was begun is not begun again.
     pub(crate) fn begin(&mut self, goal: &str, plan: Plan, options: RunOptions) -> Option<Refusal> {
         let plan = Plan { goal: Name::from(goal), ..plan };
-        self.ask(Request::Run { plan: Box::new(plan), options })
+        self.ask(Request::Run { plan: Box::new(plan), options, seen: None })
     }
 
     /// Whether anything was ever run of a goal.
@@ -106,7 +106,8 @@ impl World {
 
     /// Carries a plan out from a phase on.
     pub(crate) fn run_from(&mut self, plan: Plan, phase: &str) -> Option<Refusal> {
-        let refused = self.ask(Request::RunFrom { plan: Box::new(plan), phase: Name::from(phase), options: RunOptions::default() });
+        let refused =
+            self.ask(Request::RunFrom { plan: Box::new(plan), phase: Name::from(phase), options: RunOptions::default(), seen: None });
         self.settle();
         refused
     }

@@ -6,7 +6,7 @@ use opensculpt::base::time::Span;
 use opensculpt::kernel::action::Effect;
 use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::fault::Fault;
-use opensculpt::kernel::input::Request;
+use opensculpt::kernel::input::{Refusal, Request};
 use opensculpt::kernel::outcome::{Outcome, Verdict};
 use opensculpt::kernel::phase::PhaseState;
 use opensculpt::kernel::record::{Record, RunOptions, StopReason};
@@ -310,4 +310,21 @@ fn checks_are_asked_again_on_demand_even_while_another_run_begins() {
     world.carry_out(plan(4, vec![job("a"), job("b")]));
     assert!(world.is_at_rest() && !world.kernel.is_verifying(&Name::from("g")));
     assert_eq!(world.verdict(), Verdict::Verified);
+}
+
+#[test]
+fn a_saved_plan_is_refused_where_its_goal_has_moved_on() {
+    let mut world = World::new();
+    let seen = Some(world.kernel.state().standing(&Name::from("g")));
+    let run = |seen| Request::Run { plan: Box::new(plan(2, vec![job("a")])), options: RunOptions::default(), seen };
+    assert_eq!(world.ask(run(seen.clone())), None, "it stands as it was seen");
+    let moved = Some(Refusal::Moved { goal: Name::from("g") });
+    assert_eq!(world.ask(run(seen.clone())), moved, "the same is under way, which nobody had seen");
+    world.settle();
+    assert_eq!(world.ask(run(seen)), moved);
+    let seen = Some(world.kernel.state().standing(&Name::from("g")));
+    world.down(false);
+    world.settle();
+    assert_eq!(world.ask(run(seen)), moved, "it was taken down");
+    assert_eq!(world.ask(run(None)), None, "whoever expects nothing is not refused");
 }

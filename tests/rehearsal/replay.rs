@@ -20,7 +20,7 @@ fn story(seed: u64, faults: &Faults) -> (Vec<u8>, Vec<String>) {
         Scene::Noted(note) => told.push(format!("{note:?}")),
         Scene::Begun(_) => told.push("an engine begins".to_owned()),
     };
-    let request = Request::Run { plan: Box::new(plan), options: RunOptions::default() };
+    let request = Request::Run { plan: Box::new(plan), options: RunOptions::default(), seen: None };
     rehearsal.carry_out(&request, &IndexMap::new(), &mut audience).unwrap();
     let journal = std::fs::read(rehearsal.folder().join("journal.jsonl")).unwrap();
     (journal, told)

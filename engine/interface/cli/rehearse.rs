@@ -56,7 +56,7 @@ impl Rehearse {
         let mut rehearsal = Rehearsal::new(&workspace, &plan, self.seed, &faults).map_err(failure)?;
         let mut telling = Telling::new(&rehearsal, context);
         let options = RunOptions { once: self.once, strict: self.strict, ..RunOptions::default() };
-        let request = Request::Run { plan: Box::new(plan), options };
+        let request = Request::Run { plan: Box::new(plan), options, seen: None };
         let env = environment();
         let mut state = rehearsal.carry_out(&request, &env, &mut |scene| telling.see(scene)).map_err(failure)?;
         if self.once && state.goals.get(&goal).is_some_and(crate::kernel::state::Goal::is_running) {

@@ -67,8 +67,10 @@ impl Run {
             crate::views::place::goal(&Replay::of(&workspace.folder())?.state, goal.as_str())?;
         }
         let session = Session::open(&workspace)?;
+        let mut seen = None;
         if let Some(saved) = saved {
             saved.must_hold(context, &workspace, &self.file, session.state())?;
+            seen = Some(session.state().standing(&goal));
         }
         let env = environment();
         // What a run holds that is under way is not missing: whoever asks for it again attaches to it.
@@ -79,7 +81,7 @@ impl Run {
         }
         let options = RunOptions { once: self.once, strict: self.strict, parent: parent(&workspace), ..RunOptions::default() };
         let from = self.from.map(|phase| Name::from(phase.as_str()));
-        let ask = Ask::Run { plan: Box::new(plan), from, options, env };
+        let ask = Ask::Run { plan: Box::new(plan), from, options, seen, env };
         Following { session, context, workspace: &workspace, goal }
             .begin(ask, &Follow { once: self.once, detach: self.detach, junit: self.junit })
     }

@@ -21,6 +21,7 @@ use crate::adapters::workspace::Workspace;
 use crate::base::digest::Digest;
 use crate::base::name::Name;
 use crate::interface::failure::Failure;
+use crate::kernel::standing::Standing;
 use crate::kernel::state::State;
 use crate::manifest::node::Document;
 use crate::plan::sealed::Plan;
@@ -56,42 +57,38 @@ pub struct Saved {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Against {
-    /// Its latest run.
-    run: Option<String>,
-    /// Whether that went on.
-    running: bool,
-    /// Whether it had been taken down.
-    down: bool,
+    /// The goal itself.
+    goal: Standing,
     /// What lived: by place, who made it and how it stood.
     resources: BTreeMap<String, String>,
 }
 
 impl Against {
     fn of(state: &State, goal: &Name, outside: &Outside<'_>) -> Self {
+        let standing = state.standing(goal);
         let Some(goal) = state.goals.get(goal) else { return Self::default() };
         let stands = goal.live_resources().map(|made| {
             let state = outside.look(made).state.word();
             (made.owner.to_string(), format!("{state}, made by attempt {} of {}", made.attempt, made.run))
         });
-        let run = goal.run.as_ref().map(|run| run.id.to_string());
-        Self { run, running: goal.is_running(), down: goal.down, resources: stands.collect() }
+        Self { goal: standing, resources: stands.collect() }
     }
 
     /// What is otherwise now, in words.
     fn moved(&self, now: &Self) -> Vec<String> {
         let mut moved = Vec::new();
-        match (&self.run, &now.run) {
-            (was, is) if was == is => {}
+        match (&self.goal.run, &now.goal.run) {
             (None, Some(is)) => moved.push(format!("{is} was run since; before, there was no run")),
-            (Some(was), Some(is)) => moved.push(format!("{is} was run since; it was made against {was}")),
-            (was, None) => moved.push(format!("nothing is known of {} any more", was.as_deref().unwrap_or_default())),
-        }
-        if self.run == now.run && self.running != now.running {
-            let run = now.run.as_deref().unwrap_or_default();
-            moved.push(format!("{run} {}", if now.running { "goes on again" } else { "has ended since" }));
-        }
-        if self.run == now.run && self.down != now.down {
-            moved.push(format!("the goal {}", if now.down { "was taken down since" } else { "is up again" }));
+            (Some(was), Some(is)) if was != is => moved.push(format!("{is} was run since; it was made against {was}")),
+            (Some(was), None) => moved.push(format!("nothing is known of {was} any more")),
+            (_, run) => {
+                if let Some(run) = run.as_ref().filter(|_| self.goal.running != now.goal.running) {
+                    moved.push(format!("{run} {}", if now.goal.running { "goes on again" } else { "has ended since" }));
+                }
+                if self.goal.down != now.goal.down {
+                    moved.push(format!("the goal {}", if now.goal.down { "was taken down since" } else { "is up again" }));
+                }
+            }
         }
         for (place, was) in &self.resources {
             match now.resources.get(place) {

@@ -145,6 +145,10 @@ fn supervise(
         let beat = || manager.iter().for_each(|manager| manager.beat());
         let beat = manager.and_then(ServiceManager::watchdog).map(|period| (period, &beat as &dyn Fn()));
         let ended = engine.serve(Service { clients: server.clients(), stay, beat }).await.map_err(Failure::from);
+        if !engine.survivors().is_empty() {
+            let left = engine.survivors().join("; ");
+            eprintln!("what was at work could not all be ended: {left}; `sculpt down` ends it once the journal can be written again");
+        }
         if let Some(manager) = manager {
             manager.stopping();
         }

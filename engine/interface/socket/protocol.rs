@@ -11,6 +11,7 @@ use crate::driver::engine::Environment;
 use crate::interface::failure::Complaint;
 use crate::kernel::action::RunId;
 use crate::kernel::record::{RunOptions, StopReason};
+use crate::kernel::standing::Standing;
 use crate::plan::sealed::Plan;
 
 /// The version of this protocol.
@@ -31,6 +32,9 @@ pub enum Ask {
         from: Option<Name>,
         /// How.
         options: RunOptions,
+        /// How the goal must stand, where the plan was saved.
+        #[serde(default)]
+        seen: Option<Standing>,
         /// The environment of its phases.
         env: Environment,
     },

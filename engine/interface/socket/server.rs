@@ -154,8 +154,8 @@ impl Client<'_> {
                 self.tell(&Told::Accepted(self.seq())).await?;
                 return self.follow(goal).await;
             }
-            Ask::Run { plan, from: None, options, env } => (Request::Run { plan, options }, Some(env)),
-            Ask::Run { plan, from: Some(phase), options, env } => (Request::RunFrom { plan, phase, options }, Some(env)),
+            Ask::Run { plan, from: None, options, seen, env } => (Request::Run { plan, options, seen }, Some(env)),
+            Ask::Run { plan, from: Some(phase), options, seen, env } => (Request::RunFrom { plan, phase, options, seen }, Some(env)),
             Ask::Retry { goal, run, phase, only, options, env } => (Request::Retry { goal, run, phase, only, options }, Some(env)),
             Ask::Stop { goal, reason, force } => (Request::Stop { goal, reason, force }, None),
             Ask::Reply { owner, yes, text, by } => (Request::Reply { owner, yes, text, by }, None),
