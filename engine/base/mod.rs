@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod digest;
+pub mod label;
 pub mod name;
 pub mod owner;
 pub mod size;

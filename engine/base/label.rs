@@ -1,0 +1,104 @@
+//! The labels that say whose a container, a network, a volume or an image is. Whatever the container engine keeps for us carries them all.
+
+use std::collections::HashMap;
+
+use super::owner::Owner;
+
+/// The workspace's id.
+pub const WORKSPACE: &str = "io.opensculpt.workspace";
+/// The place: `goal/phase`, or `goal/phase/resource`.
+pub const OWNER: &str = "io.opensculpt.owner";
+/// The run that made it.
+pub const RUN: &str = "io.opensculpt.run";
+/// The attempt that made it, from 1.
+pub const ATTEMPT: &str = "io.opensculpt.attempt";
+/// How it came: declared, or by a command of the phase.
+pub const ORIGIN: &str = "io.opensculpt.origin";
+/// SHA-256 of what was asked of the container engine, in hex; only on what is declared.
+pub const SPEC: &str = "io.opensculpt.spec";
+
+/// How a thing of the container engine came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A resource of the manifest.
+    Declared,
+    /// A command or an agent of the phase made it, through the endpoint of its attempt.
+    Caught,
+}
+
+impl Origin {
+    /// As it stands in the label.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Caught => "caught",
+        }
+    }
+}
+
+/// Whose a thing of the container engine is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The workspace's id.
+    pub workspace: String,
+    /// The place.
+    pub owner: Owner,
+    /// The run that made it.
+    pub run: String,
+    /// The attempt that made it, from 1.
+    pub attempt: u32,
+    /// How it came to be.
+    pub origin: Origin,
+}
+
+impl Label {
+    /// The labels, as the container engine wants them.
+    pub fn write(&self) -> HashMap<String, String> {
+        HashMap::from([
+            (WORKSPACE.to_owned(), self.workspace.clone()),
+            (OWNER.to_owned(), self.owner.to_string()),
+            (RUN.to_owned(), self.run.clone()),
+            (ATTEMPT.to_owned(), self.attempt.to_string()),
+            (ORIGIN.to_owned(), self.origin.word().to_owned()),
+        ])
+    }
+
+    /// Reads them; none where one is missing or not as it is written: then the thing is not known to be ours.
+    pub fn read(labels: &HashMap<String, String>) -> Option<Self> {
+        let origin = match labels.get(ORIGIN)?.as_str() {
+            "declared" => Origin::Declared,
+            "caught" => Origin::Caught,
+            _ => return None,
+        };
+        Some(Self {
+            workspace: labels.get(WORKSPACE)?.clone(),
+            owner: labels.get(OWNER)?.parse().ok()?,
+            run: labels.get(RUN)?.clone(),
+            attempt: labels.get(ATTEMPT)?.parse().ok()?,
+            origin,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_less() {
+        let label = Label {
+            workspace: "w".to_owned(),
+            owner: "crm/server/db".parse().unwrap(),
+            run: "crm.3".to_owned(),
+            attempt: 2,
+            origin: Origin::Caught,
+        };
+        let written = label.write();
+        assert_eq!(Label::read(&written), Some(label));
+        for key in written.keys() {
+            let mut less = written.clone();
+            less.remove(key);
+            assert_eq!(Label::read(&less), None, "without {key}");
+        }
+    }
+}
