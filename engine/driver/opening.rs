@@ -16,6 +16,7 @@ use crate::adapters::process::containment::Containment;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::journal::commit::{Journal, Open};
+use crate::journal::disk::{Disk, HostDisk};
 use crate::journal::log::Opening;
 use crate::kernel::action::EffectId;
 use crate::kernel::engine::Kernel;
@@ -35,6 +36,10 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The secrets that are known.
     pub vaults: Vaults,
+    /// What the journal is written to.
+    pub disk: Arc<dyn Disk>,
+    /// The process that the engine is.
+    pub pid: u32,
 }
 
 impl World {
@@ -43,7 +48,14 @@ impl World {
         let vaults = Vaults::default();
         let containment = Arc::new(containment(id));
         let runtime = Arc::new(LocalRuntime::new(workspace.clone(), containment, vaults.clone()));
-        Self { runtime: Arc::clone(&runtime) as Arc<dyn Runtime>, probe: runtime, clock: Arc::new(HostClock::default()), vaults }
+        Self {
+            runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
+            probe: runtime,
+            clock: Arc::new(HostClock::default()),
+            vaults,
+            disk: Arc::new(HostDisk),
+            pid: std::process::id(),
+        }
     }
 }
 
@@ -65,10 +77,11 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub async fn over(world: World, workspace: &Workspace, id: &str, doing: &str) -> Result<Self, EngineError> {
-        let World { runtime, probe, clock, vaults } = world;
+        let World { runtime, probe, clock, vaults, disk, pid } = world;
         let retention = workspace.config()?.retention;
-        let Open { journal, state, opened, ignored } =
+        let Open { mut journal, state, opened, ignored } =
             Journal::open(&workspace.folder(), &Opening { workspace: id, doing, now: clock.now() })?;
+        journal.set_disk(disk);
         let (tell, heard) = unbounded_channel();
         let (ask, asked) = unbounded_channel();
         let (written, reading) = watch::channel(journal.last());
@@ -99,7 +112,7 @@ impl Engine {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let leftovers = engine.leftovers()?;
         let ended = engine.ended();
-        let opening = Request::Open { version, pid: std::process::id(), torn, leftovers, ended };
+        let opening = Request::Open { version, pid, torn, leftovers, ended };
         engine.take(vec![Input::Request(opening)], &mut |_, _, _| {})?;
         while engine.kernel.is_recovering() {
             engine.hear(&mut |_, _, _| {}).await?;

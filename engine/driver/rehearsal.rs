@@ -5,6 +5,7 @@
 //! | begin | an engine is opened over the world and the journal, and recovers |
 //! | request | what is asked for is asked, unless an earlier life has recorded it |
 //! | settle | until nothing is under way, or only people are waited for |
+//! | stop | the disk is in trouble: it ends what is at work, as it would on a host; time passes; begin again |
 //! | death | what was told to it is lost; the journal keeps what was written, less what a crash tears; time passes; begin again |
 
 use std::cell::Cell;
@@ -18,6 +19,7 @@ use std::task::Poll;
 use super::engine::{Engine, EngineError, Environment};
 use super::handle::Handle;
 use super::opening::World;
+use crate::adapters::rehearsal::disk::{Trouble, TroubledDisk};
 use crate::adapters::rehearsal::faults::{Faults, Kind};
 use crate::adapters::rehearsal::note::Note;
 use crate::adapters::rehearsal::seed::{Seed, Stream};
@@ -26,6 +28,7 @@ use crate::adapters::rehearsal::stage::Stage;
 use crate::adapters::workspace::Workspace;
 use crate::base::owner::Owner;
 use crate::base::time::{Span, Timestamp};
+use crate::journal::disk::{Disk, HostDisk};
 use crate::journal::head::Head;
 use crate::journal::read::FILE;
 use crate::kernel::input::Request;
@@ -35,6 +38,9 @@ use crate::plan::sealed::Plan;
 
 /// The workspace's id in a rehearsal: no host knows it.
 const ID: &str = "rehearsal";
+
+/// The process that an engine is there: the same one each time, so that the journal is too.
+const ENGINE: u32 = 1;
 
 /// Why a rehearsal cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +81,9 @@ pub struct Rehearsal {
     faults: Faults,
     /// How often the engine still dies.
     deaths: u64,
+    /// What is left to chance about the disk, and how often it is still in trouble.
+    wear: Stream,
+    troubles: u64,
     _stage: Stage,
 }
 
@@ -114,6 +123,9 @@ impl Rehearsal {
         let simulation = Simulation::of_plan(Arc::new(plan.clone()), workspace.root(), seed, faults);
         let mut chance = Seed(seed).stream("deaths");
         let deaths = if faults.has(Kind::Crash) { chance.between(1, 3) } else { 0 };
+        let mut wear = Seed(seed).stream("disk");
+        let worn = faults.has(Kind::DiskFull) || faults.has(Kind::DiskFails);
+        let troubles = if worn { wear.between(1, 2) } else { 0 };
         Ok(Self {
             simulation,
             workspace: workspace.keeping_in(stage.path()),
@@ -122,6 +134,8 @@ impl Rehearsal {
             people: Seed(seed),
             faults: faults.clone(),
             deaths,
+            wear,
+            troubles,
             _stage: stage,
         })
     }
@@ -151,13 +165,29 @@ impl Rehearsal {
         loop {
             let death = self.next_death();
             self.simulation.begin_life(death);
-            if let Some(mut engine) = self.open()? {
+            let disk = self.next_disk();
+            let opened = match (self.open(disk.clone()), disk.as_ref().and_then(|disk| disk.failed())) {
+                (Err(_), Some(trouble)) => {
+                    self.stop(trouble, audience);
+                    continue;
+                }
+                (opened, _) => opened?,
+            };
+            if let Some(mut engine) = opened {
                 let first = before.is_none();
                 let before = *before.get_or_insert_with(|| Before::of(engine.state(), request));
                 audience(Scene::Begun(engine.state()));
                 let fresh = !before.is_taken(engine.state(), request);
-                if self.live(&mut engine, fresh.then_some((request, env)), first, audience)? {
-                    return Ok(engine.state().clone());
+                let lived = self.live(&mut engine, fresh.then_some((request, env)), first, audience);
+                match (lived, disk.as_ref().and_then(|disk| disk.failed())) {
+                    (Ok(true), _) => return Ok(engine.state().clone()),
+                    (Ok(false), _) => {}
+                    (Err(_), Some(trouble)) => {
+                        engine.cut_off();
+                        self.stop(trouble, audience);
+                        continue;
+                    }
+                    (Err(error), None) => return Err(error),
                 }
             }
             self.after_death(audience)?;
@@ -175,18 +205,43 @@ impl Rehearsal {
         Some((death, self.journal()))
     }
 
+    /// The disk of the engine that begins now.
+    fn next_disk(&mut self) -> Option<Arc<TroubledDisk>> {
+        self.troubles = self.troubles.checked_sub(1)?;
+        let full = self.faults.has(Kind::DiskFull) && (!self.faults.has(Kind::DiskFails) || self.wear.chance(1, 2));
+        let trouble = match (full, self.wear.chance(1, 3)) {
+            (true, true) => Trouble::ReadOnly(self.wear.between(1, 40)),
+            (true, false) => Trouble::Full(self.wear.between(1, 8000)),
+            (false, _) => Trouble::Failing(self.wear.between(1, 8)),
+        };
+        Some(Arc::new(TroubledDisk::new(trouble)))
+    }
+
+    /// The engine has stopped over its disk; after a while it can be written again.
+    fn stop(&mut self, trouble: Trouble, audience: &mut Audience<'_>) {
+        self.simulation.end_life(trouble.kind(), trouble.says());
+        self.simulation.pass(Span(self.wear.between(0, 60_000)));
+        self.tell_notes(audience);
+    }
+
     fn journal(&self) -> PathBuf {
         self.folder().join(FILE)
     }
 
     /// Opens an engine; none where it has died over it.
-    fn open(&self) -> Result<Option<Engine>, RehearsalError> {
+    fn open(&self, disk: Option<Arc<TroubledDisk>>) -> Result<Option<Engine>, RehearsalError> {
         let simulation = &self.simulation;
+        let disk: Arc<dyn Disk> = match disk {
+            Some(disk) => disk,
+            None => Arc::new(HostDisk),
+        };
         let world = World {
             runtime: Arc::new(simulation.clone()),
             probe: Arc::new(simulation.clone()),
             clock: Arc::new(simulation.clone()),
             vaults: simulation.vaults(),
+            disk,
+            pid: ENGINE,
         };
         Ok(self.play(Engine::over(world, &self.workspace, ID, "rehearsal"))?.transpose()?)
     }
@@ -231,9 +286,6 @@ impl Rehearsal {
             }
             while engine.kernel.is_busy() || attended.get() && !engine.kernel.asked().is_empty() {
                 engine.hear(&mut observer).await?;
-            }
-            if let Some(goal) = fresh.and_then(|(request, _)| request.goal()) {
-                engine.tidy(goal);
             }
             Ok(())
         });

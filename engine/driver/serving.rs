@@ -118,7 +118,7 @@ impl Engine {
 
     /// Removes the scopes of a goal of which nothing runs, and of those that ran within it. Nobody is in them: one that cannot be removed
     /// now is removed the next time.
-    pub(super) fn tidy(&self, name: &Name) {
+    fn tidy(&self, name: &Name) {
         for name in self.kernel.state().goals_with_inner(name) {
             self.tidy_one(name);
         }

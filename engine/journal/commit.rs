@@ -1,8 +1,10 @@
 //! Decisions → records on disk → permits; and the keeping of what was written: segments, snapshots, retention.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::beside::Beside;
+use super::disk::Disk;
 use super::error::{Act, Dead, OpenError, ReadError, WriteError};
 use super::follow::{begin, newest};
 use super::lock::Lock;
@@ -95,6 +97,11 @@ impl Journal {
         Ok(Open { journal, state, opened, ignored })
     }
 
+    /// Writes through another disk from now on.
+    pub fn set_disk(&mut self, disk: Arc<dyn Disk>) {
+        self.log.set_disk(disk);
+    }
+
     /// Seals segments at other bounds.
     pub fn set_bounds(&mut self, bounds: Bounds) {
         self.log.set_bounds(bounds);
@@ -117,8 +124,8 @@ impl Journal {
     /// Where it cannot be written: the journal takes nothing any more.
     pub fn seal(&mut self, now: Timestamp, state: &State, retention: Retention) -> Result<Vec<Record>, WriteError> {
         let last = self.log.seal(now)?;
-        let (dir, disk) = (self.log.dir().to_owned(), self.log.disk());
-        let written = snapshot::write(&dir, self.log.workspace(), last, state, &self.beside, disk);
+        let dir = self.log.dir().to_owned();
+        let written = snapshot::write(&dir, self.log.workspace(), last, state, &self.beside, self.log.disk());
         written.map_err(|error| self.log.die(Dead::new(Act::Snapshot)(error)))?;
         let forgotten = retain::forgotten(state, now, retention);
         let horizon = retain::horizon(state, now, retention, &forgotten);

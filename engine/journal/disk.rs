@@ -1,56 +1,64 @@
-//! What brings bytes to the disk: the one thing that a test must be able to make fail.
+//! What brings the journal to the disk: the one thing that a rehearsal and a test must be able to make fail.
 
+use std::fmt::Debug;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-
-/// How files are brought to disk.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Disk {
-    sync: fn(&File, Whole) -> io::Result<()>,
-}
 
 /// What of a file is brought to disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whole {
+pub enum Whole {
     /// Its content, and of what describes it only what is needed to read that.
     Data,
     /// All of it.
     All,
 }
 
-impl Disk {
-    /// The kernel's own.
-    pub(super) const REAL: Self = Self {
-        sync: |file, whole| match whole {
+/// The disk under a journal.
+pub trait Disk: Debug + Send + Sync {
+    /// Writes at a place of a file: all of it, or fails, and then any beginning of it may be there.
+    ///
+    /// # Errors
+    /// Those of `pwrite(2)`.
+    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
+
+    /// Waits until what was written is on disk.
+    ///
+    /// # Errors
+    /// Those of `fsync(2)`. Asking again would prove nothing.
+    fn sync(&self, file: &File, whole: Whole) -> io::Result<()>;
+
+    /// The same for the names in a folder.
+    ///
+    /// # Errors
+    /// The same, and where it cannot be opened.
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.sync(&File::open(path)?, Whole::All)
+    }
+}
+
+/// The disk of this host.
+#[derive(Clone, Copy, Debug)]
+pub struct HostDisk;
+
+impl Disk for HostDisk {
+    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+
+    fn sync(&self, file: &File, whole: Whole) -> io::Result<()> {
+        match whole {
             Whole::Data => file.sync_data(),
             Whole::All => file.sync_all(),
-        },
-    };
-
-    /// Another one.
-    #[cfg(test)]
-    pub(super) const fn new(sync: fn(&File, Whole) -> io::Result<()>) -> Self {
-        Self { sync }
-    }
-
-    pub(super) fn sync_data(self, file: &File) -> io::Result<()> {
-        (self.sync)(file, Whole::Data)
-    }
-
-    pub(super) fn sync_all(self, file: &File) -> io::Result<()> {
-        (self.sync)(file, Whole::All)
-    }
-
-    /// Brings the names in a folder to disk.
-    pub(super) fn sync_folder(self, path: &Path) -> io::Result<()> {
-        (self.sync)(&File::open(path)?, Whole::All)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Arc;
 
     use super::*;
     use crate::base::time::Timestamp;
@@ -70,20 +78,30 @@ mod tests {
     }
 
     const OPENING: Opening<'_> = Opening { workspace: "w", doing: "a test", now: Timestamp(1) };
-    const FAILING: Disk = Disk::new(|file, whole| {
-        ASKED.set(ASKED.get() + 1);
-        match LEFT.get() {
-            // As the kernel does it: the next one would succeed, and prove nothing.
-            1 => {
-                LEFT.set(0);
-                Err(io::Error::from_raw_os_error(5))
-            }
-            left => {
-                LEFT.set(left.saturating_sub(1));
-                (Disk::REAL.sync)(file, whole)
+
+    #[derive(Debug)]
+    struct Failing;
+
+    impl Disk for Failing {
+        fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+            HostDisk.write(file, bytes, at)
+        }
+
+        fn sync(&self, file: &File, whole: Whole) -> io::Result<()> {
+            ASKED.set(ASKED.get() + 1);
+            match LEFT.get() {
+                // As the kernel does it: the next one would succeed, and prove nothing.
+                1 => {
+                    LEFT.set(0);
+                    Err(io::Error::from_raw_os_error(5))
+                }
+                left => {
+                    LEFT.set(left.saturating_sub(1));
+                    HostDisk.sync(file, whole)
+                }
             }
         }
-    });
+    }
 
     fn engine() -> Record {
         Record::EngineStarted { version: "0".to_owned(), pid: 1, torn: 0 }
@@ -106,7 +124,7 @@ mod tests {
         let syncs = {
             let dir = tempfile::tempdir().unwrap();
             let Open { mut journal, .. } = Journal::open(dir.path(), &OPENING).unwrap();
-            journal.log.set_disk(FAILING);
+            journal.set_disk(Arc::new(Failing));
             ASKED.set(0);
             work(&mut journal).unwrap();
             assert!(segment::sealed(dir.path()).unwrap()[0].seq > 0, "retention has pruned too");
@@ -116,7 +134,7 @@ mod tests {
         for failing in 1..=syncs {
             let dir = tempfile::tempdir().unwrap();
             let Open { mut journal, .. } = Journal::open(dir.path(), &OPENING).unwrap();
-            journal.log.set_disk(FAILING);
+            journal.set_disk(Arc::new(Failing));
             LEFT.set(failing);
             let error = work(&mut journal).expect_err("a sync failed");
             let WriteError::Dead(dead) = &error else { panic!("{error}") };

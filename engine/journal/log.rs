@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::chain::{Break, Chain, Header, VERSION};
-use super::disk::Disk;
+use super::disk::{Disk, HostDisk, Whole};
 use super::error::{Act, Broken, Dead, OpenError, ReadError, WriteError};
 use super::head::Head;
 use super::lock::Lock;
@@ -67,7 +67,7 @@ pub struct Log<R> {
     durable: u64,
     lines: Vec<u8>,
     bounds: Bounds,
-    disk: Disk,
+    disk: Arc<dyn Disk>,
     dead: Option<Dead>,
     /// Released last, when the files are closed.
     lock: Lock,
@@ -112,7 +112,7 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
             durable: known.map_or(0, |known| known.seq + 1),
             lines: Vec::new(),
             bounds: Bounds::default(),
-            disk: Disk::REAL,
+            disk: Arc::new(HostDisk),
             dead: None,
             lock,
             records: PhantomData,
@@ -138,9 +138,9 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
 
     /// Brings new files themselves to disk, so that later syncs need only care for their content.
     fn establish(&mut self) -> io::Result<()> {
-        self.disk.sync_all(&self.file)?;
+        self.disk.sync(&self.file, Whole::All)?;
         self.last().write(&self.head)?;
-        self.disk.sync_all(&self.head)?;
+        self.disk.sync(&self.head, Whole::All)?;
         self.disk.sync_folder(&self.dir)?;
         self.durable = self.chain.next();
         Ok(())
@@ -195,8 +195,8 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
         make_folder(&folder)?;
         let file = create(&next)?;
         file.set_len(0)?;
-        file.write_all_at(header, 0)?;
-        self.disk.sync_all(&file)?;
+        self.disk.write(&file, header, 0)?;
+        self.disk.sync(&file, Whole::All)?;
         std::fs::rename(&active, sealed_path(&self.dir, self.first))?;
         std::fs::rename(&next, &active)?;
         self.disk.sync_folder(&folder)?;
@@ -225,7 +225,7 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
 
     /// Writes the buffer behind the last line.
     fn write(&mut self) -> Result<(), Dead> {
-        if let Err(error) = self.file.write_all_at(&self.lines, self.end) {
+        if let Err(error) = self.disk.write(&self.file, &self.lines, self.end) {
             // Where cutting it off fails as well, the next opening drops it; this log writes nothing behind it.
             drop(self.file.set_len(self.end));
             return Err(self.die(Dead::new(Act::Write)(error)));
@@ -246,7 +246,11 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
     /// Appending may go on meanwhile. None where all is durable.
     pub fn flush(&self) -> Result<Option<Flush>, Dead> {
         self.alive()?;
-        Ok((self.durable < self.chain.next()).then(|| Flush { file: Arc::clone(&self.file), disk: self.disk, upto: self.last() }))
+        Ok((self.durable < self.chain.next()).then(|| Flush {
+            file: Arc::clone(&self.file),
+            disk: Arc::clone(&self.disk),
+            upto: self.last(),
+        }))
     }
 
     /// The second half of [`Self::sync`]: what the flush covered is durable, or the log is dead.
@@ -297,14 +301,12 @@ impl<R: Serialize + DeserializeOwned> Log<R> {
         self.disk.sync_folder(&self.dir.join(folder))
     }
 
-    /// Another disk, for tests of what happens when it fails.
-    #[cfg(test)]
-    pub(super) fn set_disk(&mut self, disk: Disk) {
+    pub(super) fn set_disk(&mut self, disk: Arc<dyn Disk>) {
         self.disk = disk;
     }
 
-    pub(super) fn disk(&self) -> Disk {
-        self.disk
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 }
 
@@ -369,7 +371,7 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 #[must_use = "nothing is durable before the flush ran and the log was told"]
 pub struct Flush {
     file: Arc<File>,
-    disk: Disk,
+    disk: Arc<dyn Disk>,
     upto: Head,
 }
 
@@ -389,7 +391,7 @@ impl Flush {
 
     /// Waits for the disk.
     pub fn run(self) -> Flushed {
-        let result = self.disk.sync_data(&self.file).map_err(Dead::new(Act::Sync));
+        let result = self.disk.sync(&self.file, Whole::Data).map_err(Dead::new(Act::Sync));
         Flushed { upto: self.upto, result }
     }
 }

@@ -4,7 +4,7 @@ pub mod beside;
 pub mod chain;
 pub mod commit;
 pub mod damage;
-mod disk;
+pub mod disk;
 pub mod error;
 pub mod follow;
 pub mod head;

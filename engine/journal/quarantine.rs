@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::chain::{EncodeError, Header, VERSION};
 use super::damage::{Damage, Line, survey};
-use super::disk::Disk;
+use super::disk::{Disk as _, HostDisk};
 use super::error::{Act, Broken, Dead, OpenError, ReadError, WriteError};
 use super::follow::{begin, newest};
 use super::head::{self, Head};
@@ -129,14 +129,14 @@ fn keep(dir: &Path, damage: &Damage) -> Result<String, QuarantineError> {
     for file in files {
         let copy = folder.join(file.file_name().unwrap_or_default());
         let content = std::fs::read(&file).map_err(QuarantineError::io(&file))?;
-        write_whole(&copy, &fresh, &content, Disk::REAL).map_err(QuarantineError::io(&copy))?;
+        write_whole(&copy, &fresh, &content, &HostDisk).map_err(QuarantineError::io(&copy))?;
     }
     let report = Report { file: &damage.file, line: damage.broken.line, why: damage.broken.to_string(), behind: &damage.behind };
     let path = folder.join(REPORT);
     let text = serde_json::to_vec(&report).map_err(|error| QuarantineError::io(&path)(error.into()))?;
-    write_whole(&path, &fresh, &text, Disk::REAL).map_err(QuarantineError::io(&path))?;
+    write_whole(&path, &fresh, &text, &HostDisk).map_err(QuarantineError::io(&path))?;
     for folder in [&folder, &dir.join(QUARANTINE), dir] {
-        Disk::REAL.sync_folder(folder).map_err(QuarantineError::io(folder))?;
+        HostDisk.sync_folder(folder).map_err(QuarantineError::io(folder))?;
     }
     Ok(kept)
 }
@@ -192,13 +192,13 @@ fn cut_off(dir: &Path, opening: &Opening<'_>, damage: &Damage, kept: &str) -> Re
     chain.push(opening.now, &record(damage, kept), &mut lines).map_err(encode)?;
     let gone = dropped(dir, damage)?;
     let (next, active) = (dir.join(NEXT), dir.join(ACTIVE));
-    write_whole(&active, &next, &lines, Disk::REAL).map_err(QuarantineError::io(&active))?;
+    write_whole(&active, &next, &lines, &HostDisk).map_err(QuarantineError::io(&active))?;
     gone.iter().try_for_each(|path| remove(path))?;
     let last = chain.last().unwrap_or(Head { seq: 0, hash: crate::base::digest::Digest::NONE });
     let head = Head::file(dir).and_then(|file| file.set_len(0).and_then(|()| last.write(&file)).and_then(|()| file.sync_all()));
     head.map_err(|error| QuarantineError::Open(Dead::new(Act::Sync)(error).into()))?;
     for folder in [dir.to_owned(), dir.join(FOLDER)].iter().filter(|folder| folder.exists()) {
-        Disk::REAL.sync_folder(folder).map_err(QuarantineError::io(folder))?;
+        HostDisk.sync_folder(folder).map_err(QuarantineError::io(folder))?;
     }
     Ok(())
 }

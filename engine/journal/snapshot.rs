@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
-use super::disk::Disk;
+use super::disk::{Disk, Whole};
 use super::head::Head;
 use super::segment::{FOLDER, snapshot_path};
 use crate::base::digest::Digest;
@@ -105,7 +105,7 @@ struct Content {
 }
 
 /// Writes a snapshot, and brings it to disk before it has its name.
-pub(super) fn write(dir: &Path, workspace: &str, last: Head, state: &State, beside: &Beside, disk: Disk) -> io::Result<()> {
+pub(super) fn write(dir: &Path, workspace: &str, last: Head, state: &State, beside: &Beside, disk: &dyn Disk) -> io::Result<()> {
     let label = Label { snapshot: VERSION, workspace: workspace.to_owned(), seq: last.seq, hash: last.hash.to_string() };
     let mut text = serde_json::to_vec(&label)?;
     text.push(b'\n');
@@ -121,10 +121,10 @@ pub(super) fn write(dir: &Path, workspace: &str, last: Head, state: &State, besi
 
 /// Writes a file that is there whole or not at all, once its folder is synced too. Until it is whole it has another name.
 #[expect(clippy::disallowed_methods, reason = "the journal's own files: what grants permits cannot need one")]
-pub(super) fn write_whole(path: &Path, fresh: &Path, content: &[u8], disk: Disk) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, fresh: &Path, content: &[u8], disk: &dyn Disk) -> io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(fresh)?;
     file.write_all(content)?;
-    disk.sync_all(&file)?;
+    disk.sync(&file, Whole::All)?;
     std::fs::rename(fresh, path)
 }
 

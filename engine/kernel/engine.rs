@@ -60,12 +60,13 @@ impl Kernel {
         self.live.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// True while something is under way: an attempt, a question, a teardown. A run that only waits for a person is not.
+    /// True while something is under way: an attempt, a question, a teardown, the end of what an engine that died had left. A run that only waits for a person is not.
     pub fn is_busy(&self) -> bool {
         !self.live.questions.is_empty()
             || !self.live.teardowns.is_empty()
             || !self.live.waiters.is_empty()
             || self.live.recovering.is_some()
+            || !self.live.ended.is_empty()
             || self.live.runs.values().any(LiveRun::is_busy)
     }
 
@@ -123,6 +124,9 @@ impl Turn<'_> {
                     return;
                 }
                 let end = seen.is_end();
+                if end {
+                    self.live.ended.remove(&id);
+                }
                 self.record(Record::Observed { id, seen: seen.clone() });
                 if let Some((at, name)) = self.live.service(id, end) {
                     self.service_saw(&at, &name, id, &seen);

@@ -32,7 +32,7 @@ pub struct Live {
     pub(super) verifying: HashMap<Name, super::reverify::Round>,
     /// How many effects of the recovery are missing until the next step of it; none where nothing is recovered.
     pub(super) recovering: Option<usize>,
-    /// Adopted effects whose process was not there any more at the first look.
+    /// Adopted effects whose process was not there any more at the first look, until their ends are told.
     pub(super) ended: HashSet<EffectId>,
     /// Scopes of an engine that died in which somebody would not end.
     pub(super) unswept: BTreeSet<String>,

@@ -61,6 +61,24 @@ fn a_crash_is_told_and_gone_on_from() {
 }
 
 #[test]
+fn a_disk_in_trouble_stops_the_engine_and_is_gone_on_from() {
+    let dir = workspace(&[("g.yaml", GOAL)]);
+    for (fault, says) in [
+        ("disk-full", "fault [disk-full] the disk is full: engine 1 stops"),
+        ("disk-full", "fault [disk-full] the disk has become read-only: engine 1 stops"),
+        ("disk-fails", "fault [disk-fails] what is written does not reach the disk: engine 1 stops"),
+    ] {
+        let stopped = (0..60).find_map(|seed| {
+            let said = sculpt(dir.path(), &["rehearse", "goals/g.yaml", "--faults", fault, "--seed", &seed.to_string()]);
+            (said.code == 0 && said.out.contains(says)).then_some(said)
+        });
+        let said = stopped.unwrap_or_else(|| panic!("no seed says: {says}"));
+        assert_eq!(said.out.matches("g.1 started").count(), 1, "{}", said.out);
+        assert!(said.out.contains("g.1 verified"), "{}", said.out);
+    }
+}
+
+#[test]
 fn an_unknown_fault_is_named_with_the_near_one() {
     let dir = workspace(&[("g.yaml", GOAL)]);
     let said = sculpt(dir.path(), &["rehearse", "goals/g.yaml", "--faults", "crash,port-takn"]);

@@ -13,6 +13,10 @@ pub enum Kind {
     Crash,
     /// A crash tears the last lines of the journal.
     Torn,
+    /// The disk is full, or cannot be written any more: the engine stops, and another one goes on once it can be.
+    DiskFull,
+    /// What was written does not reach the disk: the engine stops, and another one goes on.
+    DiskFails,
     /// A command ends with a failure: once, twice, or always.
     Exit,
     /// A program is not there (exit 127).
@@ -51,9 +55,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which they are told.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Crash,
         Self::Torn,
+        Self::DiskFull,
+        Self::DiskFails,
         Self::Exit,
         Self::Missing,
         Self::Killed,
@@ -78,6 +84,8 @@ impl Kind {
         match self {
             Self::Crash => "crash",
             Self::Torn => "torn",
+            Self::DiskFull => "disk-full",
+            Self::DiskFails => "disk-fails",
             Self::Exit => "exit",
             Self::Missing => "missing",
             Self::Killed => "killed",
@@ -103,6 +111,8 @@ impl Kind {
         match self {
             Self::Crash => "the engine is killed, and another one takes over",
             Self::Torn => "a crash tears the last lines of the journal",
+            Self::DiskFull => "the disk is full, or read-only: the engine stops, and another one goes on once it can write",
+            Self::DiskFails => "what is written does not reach the disk: the engine stops, and another one goes on",
             Self::Exit => "a command ends with a failure: once, twice, or always",
             Self::Missing => "a program is not there",
             Self::Killed => "a command is killed by somebody else",

@@ -5,6 +5,7 @@
 
 pub mod cast;
 pub mod clock;
+pub mod disk;
 mod end;
 pub mod faults;
 mod files;

@@ -16,7 +16,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::journal::permit::Permit;
-use crate::kernel::action::{Effect, EffectId, Seen};
+use crate::kernel::action::{Effect, EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::ports::job::{Command, Job, ServeJob};
@@ -84,6 +84,10 @@ impl Runtime for Simulation {
     fn populated(&self) -> Result<Vec<String>, LookError> {
         let scopes: BTreeSet<String> = self.world().processes.values().map(|process| process.scope.clone()).collect();
         Ok(scopes.into_iter().collect())
+    }
+
+    fn has_ended(&self, process: &ProcessMark) -> bool {
+        self.world().marked(process).is_none()
     }
 
     /// Scopes are only names here: an empty one is nothing.

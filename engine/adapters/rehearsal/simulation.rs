@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cast::Cast;
-use super::faults::Faults;
+use super::faults::{Faults, Kind};
 use super::files::Node;
 use super::note::Note;
 use super::planned::Planned;
@@ -74,6 +74,14 @@ impl Simulation {
     /// Another engine begins, and dies at that time, if it gets there. What it has written by then is measured at this journal.
     pub fn begin_life(&self, death: Option<(Death, PathBuf)>) {
         self.world().begin_life(death);
+    }
+
+    /// The engine has stopped by itself, over that: what it had asked for is not told to it any more.
+    pub fn end_life(&self, fault: Kind, what: &str) {
+        let mut world = self.world();
+        let life = world.life;
+        world.dead = true;
+        world.note(None, fault, format!("{what}: engine {life} stops"));
     }
 
     /// Whether the engine has died.

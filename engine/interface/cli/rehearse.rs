@@ -36,7 +36,7 @@ pub struct Rehearse {
     /// What everything that is left to chance is drawn from
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// What may go wrong: `all`, or some of crash,torn,exit,missing,killed,slow,leftovers,stubborn,stuck,die,late,port-taken,flap,unknown,red,vacuous,refuse,absent,jump
+    /// What may go wrong: `all`, or some of crash,torn,disk-full,disk-fails,exit,missing,killed,slow,leftovers,stubborn,stuck,die,late,port-taken,flap,unknown,red,vacuous,refuse,absent,jump
     #[arg(long, value_name = "LIST", default_value = "none")]
     faults: String,
     /// Take everything down at the end
