@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::goal::Goal;
-use super::node::{Document, Node, SourceId};
+use super::node::{Document, Node, Place, SourceId};
+use super::salvage::{Gaps, salvage};
+use super::validate::Refused;
 use super::{rules, validate, yaml};
 use crate::base::diagnostic::{self, Diagnostic, Severity, Source};
 
@@ -32,14 +34,11 @@ pub struct Loaded {
 /// # Errors
 /// All that is wrong with it, errors and warnings, in the order of the text.
 pub fn load(path: &str, read: &ReadFile<'_>) -> Result<Loaded, Vec<Diagnostic>> {
-    let document = assemble(path, read)?;
+    let Gathered { document, found, gaps } = gather(path, read)?;
     let value = document.root.to_value();
-    let mut found = validate::validate(&document, &value);
-    if !found.is_empty() {
-        // Rules need types, and types need the schema: but templates can be checked on the tree alone.
-        found.extend(rules::templates::syntax(&document));
-        diagnostic::sort(&mut found);
-        return Err(found);
+    let refused = validate::validate(&document, &value);
+    if !found.is_empty() || !refused.is_empty() {
+        return Err(all_that_is_wrong(&document, found, refused, &gaps));
     }
     let goal: Goal = serde_json::from_value(value).map_err(|error| vec![disagreement(&document, &error)])?;
     let mut found = rules::check(&goal, &document);
@@ -50,21 +49,76 @@ pub fn load(path: &str, read: &ReadFile<'_>) -> Result<Loaded, Vec<Diagnostic>> 
     Ok(Loaded { goal, document, warnings: found })
 }
 
+/// What was found before, what the schema refuses, and what the rules say of the rest.
+fn all_that_is_wrong(document: &Document, mut found: Vec<Diagnostic>, refused: Vec<Refused>, gaps: &Gaps) -> Vec<Diagnostic> {
+    let salvaged = salvage(document, &refused);
+    let told: Vec<Diagnostic> =
+        refused.into_iter().filter(|refused| !refused.is_told(document, &found)).map(|refused| refused.finding).collect();
+    found.extend(told);
+    let goal = salvaged.as_ref().and_then(|salvaged| serde_json::from_value::<Goal>(salvaged.document.root.to_value()).ok());
+    let (mut more, gaps) = match (&salvaged, goal) {
+        (Some(salvaged), Some(goal)) => (rules::check(&goal, &salvaged.document), salvaged.gaps(gaps)),
+        // Rules need types, and types need the schema: but templates can be checked on the tree alone.
+        _ => (rules::templates::syntax(document), gaps.clone()),
+    };
+    gaps.hold_back(document, &found, &mut more);
+    found.extend(more);
+    diagnostic::sort(&mut found);
+    found
+}
+
 /// Reads the file and everything it names into one tree.
 ///
 /// # Errors
 /// What cannot be read, is no YAML, or does not fit together.
 pub fn assemble(path: &str, read: &ReadFile<'_>) -> Result<Document, Vec<Diagnostic>> {
-    let mut files = Files { read, sources: Vec::new() };
+    let Gathered { document, mut found, .. } = gather(path, read)?;
+    if found.is_empty() {
+        return Ok(document);
+    }
+    diagnostic::sort(&mut found);
+    Err(found)
+}
+
+/// A tree, as far as it could be put together.
+struct Gathered {
+    document: Document,
+    /// What is wrong with it.
+    found: Vec<Diagnostic>,
+    /// What is not in it for that.
+    gaps: Gaps,
+}
+
+/// Reads the file and everything it names. An error is only what leaves no tree at all.
+fn gather(path: &str, read: &ReadFile<'_>) -> Result<Gathered, Vec<Diagnostic>> {
+    let mut files = Files { read, sources: Vec::new(), found: Vec::new(), lost: Vec::new() };
     let mut root = files.open(path).map_err(OpenError::without_a_namer)?;
     let mut found = Vec::new();
     include::merge(&mut files, &mut root, path, &mut found);
     uses::expand(&mut files, &mut root, &mut found);
-    if found.is_empty() {
-        return Ok(Document { sources: files.sources, root });
+    let mut gaps = if found.is_empty() { Gaps::default() } else { Gaps::anywhere() };
+    if !files.lost.is_empty() {
+        root.each_path(&mut Vec::new(), &mut |path, places| {
+            if places.iter().any(|place| files.lost.contains(place)) {
+                gaps.add(path.to_vec(), false);
+            }
+        });
     }
-    diagnostic::sort(&mut found);
-    Err(found)
+    if !found.is_empty() {
+        for (section, phase) in ["phases", "finally"].iter().flat_map(|section| names(&root, section).map(move |phase| (*section, phase))) {
+            // What it is to become is in no file that could be read.
+            if root.get(section).and_then(|phases| phases.get(&phase)?.get("uses")).is_some() {
+                gaps.add(vec![section.to_owned(), phase, "uses".to_owned()], false);
+            }
+        }
+    }
+    found.append(&mut files.found);
+    Ok(Gathered { document: Document { sources: files.sources, root }, found, gaps })
+}
+
+fn names(root: &Node, section: &str) -> impl Iterator<Item = String> {
+    let map = root.get(section).and_then(Node::map);
+    map.map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default().into_iter()
 }
 
 /// The schema accepts what the types do not: a fault of ours, never silent.
@@ -78,6 +132,9 @@ fn disagreement(document: &Document, error: &serde_json::Error) -> Diagnostic {
 struct Files<'a> {
     read: &'a ReadFile<'a>,
     sources: Vec<Arc<Source>>,
+    /// What is wrong with their texts, and leaves a tree all the same.
+    found: Vec<Diagnostic>,
+    lost: Vec<Place>,
 }
 
 /// Why a file is not there.
@@ -115,7 +172,11 @@ impl Files<'_> {
         let source = Arc::new(yaml::source(path, bytes).map_err(|error| OpenError::Wrong(vec![*error]))?);
         let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
         self.sources.push(Arc::clone(&source));
-        yaml::parse(&source, id).map_err(OpenError::Wrong)
+        let yaml::Read { node, found, lost } = yaml::read(&source, id);
+        let Some(node) = node else { return Err(OpenError::Wrong(found)) };
+        self.found.extend(found);
+        self.lost.extend(lost);
+        Ok(node)
     }
 
     /// Opens a file that another one names: a file that is missing is wrong where it is named.
@@ -142,7 +203,7 @@ impl Files<'_> {
         self.error_at(node.place, rule, message)
     }
 
-    fn error_at(&self, place: super::node::Place, rule: &'static str, message: impl Into<String>) -> Diagnostic {
+    fn error_at(&self, place: Place, rule: &'static str, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
             rule,
@@ -155,7 +216,7 @@ impl Files<'_> {
         }
     }
 
-    fn name_place(&self, place: super::node::Place) -> String {
+    fn name_place(&self, place: Place) -> String {
         match self.sources.get(place.source.0 as usize) {
             Some(source) => format!("{}:{}", source.path, source.position(place.range().start).0),
             None => "elsewhere".to_owned(),

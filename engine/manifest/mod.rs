@@ -16,6 +16,7 @@ pub mod process;
 pub mod requires;
 pub mod resource;
 pub mod rules;
+pub mod salvage;
 pub mod schema;
 pub mod settings;
 pub mod template;

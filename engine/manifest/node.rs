@@ -106,6 +106,21 @@ impl Node {
         }
     }
 
+    /// Calls `f` with the path of every entry and element below this node, and its places: that of the key where it has one, and its own.
+    pub fn each_path(&self, path: &mut Vec<String>, f: &mut impl FnMut(&[String], &[Place])) {
+        let mut step = |step: String, places: &[Place], node: &Self| {
+            path.push(step);
+            f(path, places);
+            node.each_path(path, f);
+            path.pop();
+        };
+        match &self.data {
+            Data::List(items) => items.iter().enumerate().for_each(|(index, item)| step(index.to_string(), &[item.place], item)),
+            Data::Map(map) => map.iter().for_each(|(key, entry)| step(key.clone(), &[entry.key, entry.node.place], &entry.node)),
+            _ => {}
+        }
+    }
+
     /// Calls `f` with every text at or below this node, and the keys that lead to it.
     pub fn each_text<'a>(&'a self, path: &mut Vec<&'a str>, f: &mut impl FnMut(&[&'a str], &'a str, Place)) {
         match &self.data {

@@ -33,8 +33,30 @@ pub fn is_valid(value: &Value) -> bool {
     validator().is_valid(value)
 }
 
+/// One disagreement with the schema.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Where: keys and numbers of elements.
+    pub path: Vec<String>,
+    /// What there is refused.
+    pub what: What,
+    /// What is told.
+    pub finding: Diagnostic,
+}
+
+/// What of an entry is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Its key.
+    Key,
+    /// Its value.
+    Value,
+    /// That it is not there.
+    Missing,
+}
+
 /// Everything in a document that the schema does not accept.
-pub fn validate(document: &Document, value: &Value) -> Vec<Diagnostic> {
+pub fn validate(document: &Document, value: &Value) -> Vec<Refused> {
     if is_valid(value) {
         return Vec::new();
     }
@@ -45,30 +67,43 @@ pub fn validate(document: &Document, value: &Value) -> Vec<Diagnostic> {
     found
 }
 
-fn explain(document: &Document, error: &ValidationError<'_>, found: &mut Vec<Diagnostic>) {
+fn explain(document: &Document, error: &ValidationError<'_>, found: &mut Vec<Refused>) {
     let steps = steps(error.instance_path().as_str());
     let path: Vec<&str> = steps.iter().map(String::as_str).collect();
     let at = Finding { document, path: &path, value: error.instance(), schema: owner(error) };
-    match error.kind() {
+    let below = |key: &str| steps.iter().cloned().chain([key.to_owned()]).collect();
+    let mut refuse = |path: Vec<String>, what: What, finding: Diagnostic| found.push(Refused { path, what, finding });
+    let finding = match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            found.extend(unexpected.iter().map(|key| at.unknown_key(key)));
+            for key in unexpected {
+                refuse(below(key), What::Key, at.unknown_key(key));
+            }
+            return;
         }
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => branches(&at, context, found),
-        Kind::Type { kind } => found.push(at.wrong_type(&types(kind))),
-        Kind::Enum { options } => found.push(at.not_one_of(options.as_array().map_or(&[], Vec::as_slice))),
-        Kind::Constant { expected_value } => found.push(at.not_one_of(std::slice::from_ref(expected_value))),
-        Kind::Required { property } => found.push(at.missing(property.as_str().unwrap_or_default())),
-        Kind::Pattern { .. } => found.push(at.pattern()),
-        Kind::PropertyNames { error } => found.push(at.bad_name(error.instance().as_str().unwrap_or_default())),
-        Kind::Minimum { limit } | Kind::ExclusiveMinimum { limit } => found.push(at.out_of_range("at least", limit)),
-        Kind::Maximum { limit } | Kind::ExclusiveMaximum { limit } => found.push(at.out_of_range("at most", limit)),
-        Kind::MinLength { .. } | Kind::MinItems { .. } | Kind::MinProperties { .. } => found.push(at.empty()),
-        _ => found.push(at.other(&error.masked_with("the value").to_string())),
-    }
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => return branches(&at, context, found),
+        Kind::Required { property } => {
+            let key = property.as_str().unwrap_or_default();
+            return refuse(below(key), What::Missing, at.missing(key));
+        }
+        Kind::PropertyNames { error } => {
+            let name = error.instance().as_str().unwrap_or_default();
+            return refuse(below(name), What::Key, at.bad_name(name));
+        }
+        Kind::Type { kind } => at.wrong_type(&types(kind)),
+        Kind::Enum { options } => at.not_one_of(options.as_array().map_or(&[], Vec::as_slice)),
+        Kind::Constant { expected_value } => at.not_one_of(std::slice::from_ref(expected_value)),
+        Kind::Pattern { .. } => at.pattern(),
+        Kind::Minimum { limit } | Kind::ExclusiveMinimum { limit } => at.out_of_range("at least", limit),
+        Kind::Maximum { limit } | Kind::ExclusiveMaximum { limit } => at.out_of_range("at most", limit),
+        Kind::MinLength { .. } | Kind::MinItems { .. } | Kind::MinProperties { .. } => at.empty(),
+        _ => at.other(&error.masked_with("the value").to_string()),
+    };
+    refuse(steps.clone(), What::Value, finding);
 }
 
 /// Descends into the branch that the author most likely meant.
-fn branches(at: &Finding<'_>, context: &[Vec<ValidationError<'static>>], found: &mut Vec<Diagnostic>) {
+fn branches(at: &Finding<'_>, context: &[Vec<ValidationError<'static>>], found: &mut Vec<Refused>) {
+    let here_is = |finding| Refused { path: at.path.iter().map(ToString::to_string).collect(), what: What::Value, finding };
     let constants: Vec<Value> = context
         .iter()
         .flatten()
@@ -78,7 +113,7 @@ fn branches(at: &Finding<'_>, context: &[Vec<ValidationError<'static>>], found: 
         })
         .collect();
     if constants.len() == context.len() {
-        found.push(at.not_one_of(&constants));
+        found.push(here_is(at.not_one_of(&constants)));
         return;
     }
     let here = at.path.len();
@@ -94,7 +129,7 @@ fn branches(at: &Finding<'_>, context: &[Vec<ValidationError<'static>>], found: 
     }
     let mut wanted = Vec::new();
     collect_types(context, here, &mut wanted);
-    found.push(at.wrong_type(&wanted));
+    found.push(here_is(at.wrong_type(&wanted)));
 }
 
 /// Whether all that a branch says is that none of its own branches takes this type.

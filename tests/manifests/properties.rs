@@ -77,6 +77,38 @@ fn mutate(value: &mut Value, at: &[usize], what: usize) {
     }
 }
 
+/// Whether a mapping or a list gave way to something else, somewhere, or a key that means something was added.
+fn is_more_than_a_slip(before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Object(one), Value::Object(other)) => {
+            other.keys().any(|key| !one.contains_key(key) && !["x-y", "unknown", "", "größe", "a b"].contains(&key.as_str()))
+                || one.iter().any(|(key, value)| {
+                    other.get(key).map_or(value.is_object() || value.is_array(), |after| is_more_than_a_slip(value, after))
+                })
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            one.iter().zip(other).any(|(one, other)| is_more_than_a_slip(one, other))
+        }
+        (Value::Object(_) | Value::Array(_), _) => true,
+        _ => false,
+    }
+}
+
+/// The rules of the schema, and of what is read before it.
+const OF_THE_SCHEMA: [&str; 11] = [
+    "unknown-key",
+    "missing-key",
+    "wrong-type",
+    "unknown-value",
+    "wrong-form",
+    "out-of-range",
+    "empty",
+    "schema",
+    "with-without-uses",
+    "uses-and-work",
+    "unreadable-file",
+];
+
 /// The schema and the engine give the same answer; whatever the engine says, it can be shown.
 fn agree(value: &Value) -> Result<(), TestCaseError> {
     let typed = serde_json::from_value::<Goal>(value.clone());
@@ -118,6 +150,23 @@ proptest! {
         let again: Goal = serde_json::from_value(document.root.to_value()).unwrap();
         // As texts, since `needs: {}` and no `needs` are the same.
         prop_assert_eq!(yaml::write(&again).unwrap(), text);
+    }
+
+    #[test]
+    fn what_the_schema_refuses_has_no_echo(seed in 0_usize..1000, at in prop::collection::vec(0_usize..40, 1..8), what in 0_usize..1000) {
+        thread_local!(static SEEDS: Vec<Value> = seeds());
+        let mut value = SEEDS.with(|seeds| seeds[seed % seeds.len()].clone());
+        mutate(&mut value, &at, what);
+        let before = SEEDS.with(|seeds| seeds[seed % seeds.len()].clone());
+        // Where a whole section goes, what it declared is missing in truth.
+        let small = !is_more_than_a_slip(&before, &value);
+        let was_good = SEEDS.with(|seeds| load_text(&yaml::write(&seeds[seed % seeds.len()]).unwrap()).is_ok());
+        if small && was_good && !validate::is_valid(&value) {
+            let text = yaml::write(&value).unwrap();
+            let found = load_text(&text).expect_err("the schema refuses it");
+            let shown = || report::render(&found, Format::Human, false);
+            prop_assert!(found.iter().all(|finding| finding.severity == Severity::Warning || OF_THE_SCHEMA.contains(&finding.rule)), "{}\n{text}", shown());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::explain;
+use super::read::Read;
 use super::scalar::{NoSuchNumber, resolve};
 use crate::base::diagnostic::{Diagnostic, Source, nearest};
 use crate::manifest::node::{Data, Entry, Node, Place, SourceId};
@@ -57,6 +58,7 @@ pub(super) struct Composer<'a> {
     repeated: usize,
     root: Option<Node>,
     found: Vec<Diagnostic>,
+    lost: Vec<Place>,
 }
 
 impl<'a> Composer<'a> {
@@ -71,11 +73,12 @@ impl<'a> Composer<'a> {
             repeated: 0,
             root: None,
             found: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
     /// Reads the one document of the text.
-    pub(super) fn document(mut self) -> Result<Node, Vec<Diagnostic>> {
+    pub(super) fn document(mut self) -> Read {
         let mut options = Options::default();
         options.strict_indentation = true;
         options.emit_unresolved_aliases = true;
@@ -91,17 +94,17 @@ impl<'a> Composer<'a> {
             };
             if let Err(fatal) = step {
                 self.found.push(*fatal);
-                return Err(self.found);
+                return Read { node: None, found: self.found, lost: self.lost };
             }
         }
-        match self.root.take() {
-            Some(root) if self.found.is_empty() && !(root.data == Data::Null && root.place.start == root.place.end) => Ok(root),
-            _ if !self.found.is_empty() => Err(self.found),
-            _ => Err(vec![
+        let root = self.root.take().filter(|root| !(root.data == Data::Null && root.place.start == root.place.end));
+        if root.is_none() && self.found.is_empty() {
+            self.found.push(
                 explain::at(source, 0..0, "empty-file", "the file is empty")
                     .hint("a manifest needs at least `version`, `name` and `phases`; `sculpt init` writes one"),
-            ]),
+            );
         }
+        Read { node: root, found: self.found, lost: self.lost }
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fatal> {
@@ -187,6 +190,7 @@ impl<'a> Composer<'a> {
             None => found = found.hint(format!("write `&{name}` at the value, above its first use; quote the text if it is not an alias")),
         }
         self.found.push(found);
+        self.lost.push(place);
         if self.wants_key() {
             self.key(name, place, false);
             return Ok(());
@@ -285,6 +289,7 @@ impl<'a> Composer<'a> {
                 .label(format!("first written in line {line}"))
                 .hint("keep one of them: the other would be lost without a word");
             self.found.push(found);
+            self.lost.push(first);
         }
     }
 

@@ -5,4 +5,4 @@ mod explain;
 mod read;
 mod scalar;
 
-pub use read::{MAX_BYTES, WriteError, parse, scalar, source, write};
+pub use read::{MAX_BYTES, Read, WriteError, parse, read, scalar, source, write};

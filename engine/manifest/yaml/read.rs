@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{compose::Composer, explain};
 use crate::base::diagnostic::{Diagnostic, Source};
-use crate::manifest::node::{Data, Node, SourceId};
+use crate::manifest::node::{Data, Node, Place, SourceId};
 
 /// The largest manifest that is read, in bytes. A goal of 10,000 phases has about 2 MB.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -44,6 +44,26 @@ fn whole_file(path: &str, rule: &'static str, message: String) -> Diagnostic {
 /// # Errors
 /// The first error of syntax, and every duplicate key and unknown alias before it.
 pub fn parse(source: &Arc<Source>, id: SourceId) -> Result<Node, Vec<Diagnostic>> {
+    match read(source, id) {
+        Read { node: Some(node), found, .. } if found.is_empty() => Ok(node),
+        Read { found, .. } => Err(found),
+    }
+}
+
+/// A text that was read as far as it could be.
+#[derive(Debug)]
+pub struct Read {
+    /// The tree, also where the text has duplicate keys and unknown aliases: the first of a key counts, and such an alias is nothing. None
+    /// where the syntax ends it.
+    pub node: Option<Node>,
+    /// What is wrong.
+    pub found: Vec<Diagnostic>,
+    /// Where the tree lacks something for that: the place of a key, or of a value.
+    pub lost: Vec<Place>,
+}
+
+/// The same, with all that could be read.
+pub fn read(source: &Arc<Source>, id: SourceId) -> Read {
     Composer::new(source, id).document()
 }
 
@@ -78,7 +98,7 @@ mod tests {
     use super::*;
     use crate::manifest::node::{Aim, Document};
 
-    fn read(text: &str) -> Result<Document, Vec<Diagnostic>> {
+    fn document(text: &str) -> Result<Document, Vec<Diagnostic>> {
         let source = Arc::new(source("t.yaml", text.as_bytes().to_vec()).map_err(|error| vec![*error])?);
         Ok(Document { root: parse(&source, SourceId(0))?, sources: vec![source] })
     }
@@ -86,7 +106,7 @@ mod tests {
     #[test]
     fn places_are_those_of_the_text() {
         let text = "é: { k: 'v w' }\nlist:\n- a\n- { b: \"c\" }\nblock: |\n  x\n  y\n";
-        let document = read(text).expect("it is YAML");
+        let document = super::tests::document(text).expect("it is YAML");
         for (path, aim, expected) in [
             (vec!["é"], Aim::Key, "é"),
             (vec!["é", "k"], Aim::Value, "'v w'"),
@@ -128,7 +148,7 @@ mod tests {
             "a: plain\n  over lines\nb: 'it''s'\nc: # comment\n  d\n",
         ] {
             let theirs: serde_json::Value = serde_yaml::from_str(text).expect(text);
-            assert_eq!(read(text).expect(text).root.to_value(), theirs, "{text}");
+            assert_eq!(document(text).expect(text).root.to_value(), theirs, "{text}");
         }
     }
 
@@ -136,6 +156,6 @@ mod tests {
     fn what_is_written_reads_back() {
         let value = json!({ "a": "no", "b": "1m30s", "c": "010", "d": ["x: y", "", " z ", "é\n"], "e": { "f": null, "g": 1.5 }, "h": "~", "i": "{{ x }}" });
         let text = write(&value).expect("it can be written");
-        assert_eq!(read(&text).expect(&text).root.to_value(), value, "{text}");
+        assert_eq!(document(&text).expect(&text).root.to_value(), value, "{text}");
     }
 }
