@@ -264,10 +264,14 @@ impl Turn<'_> {
         let planned = plan.phase(at.phase);
         let Some(attempt) = self.live.attempt(at) else { return };
         attempt.doing = Doing::Stepping(index);
+        let working = attempt.work.is_some();
         let Some(step) = planned.steps.get(index) else { return self.check(at) };
         let waits = matches!(step, Step::Ready(_) | Step::Complete(_));
         if waits {
-            self.free_slot(at);
+            // After an engine's death a service may be found ended while the command that it was for is still at work.
+            if !working {
+                self.free_slot(at);
+            }
         } else if !self.hold_slot(at) {
             return;
         }

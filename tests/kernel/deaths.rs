@@ -206,3 +206,18 @@ fn the_limits_of_a_goal_are_set_anew_before_anything_goes_on() {
     world.settle();
     assert_eq!((world.did("limit g"), world.verdict()), (1, Verdict::Verified));
 }
+
+#[test]
+fn work_whose_service_died_unseen_holds_its_slot_until_it_is_ended() {
+    let mut world = World::new();
+    world.play("a").service.lives = Some(500);
+    world.play("a").tries = vec![Try { takes: None, ..Try::default() }];
+    world.end_takes = 300;
+    world.start(plan(1, vec![phase("a").serve("side", Scope::Phase).work(), job("b").retry(2, 700, 1.0, 700)]));
+    world.exits("b", &[1, 0]);
+    world.until(1600);
+    assert!(!world.is_alive("g/a/side") && world.is_alive("g/a"), "only work is waited for");
+    world.restart();
+    world.settle();
+    assert_eq!((world.outcome("a"), world.outcome("b"), world.peak), (Outcome::Failed, Outcome::Verified, 1));
+}
