@@ -116,7 +116,14 @@ fn run(plan: &Plan, number: u64) -> Vec<Vec<Record>> {
 
 fn attempt(plan: &Plan, run: &RunId, phase: PhaseIx, owner: &Owner, number: u64) -> [Vec<Record>; 3] {
     let id = EffectId(number * plan.phases.len() as u64 + u64::from(phase.0));
-    let process = ProcessMark { pid: phase.0 + 2, start: number, boot: "b".repeat(36), unique: None, scope: format!("{owner}/{number}") };
+    let process = ProcessMark {
+        pid: phase.0 + 2,
+        start: number,
+        boot: "b".repeat(36),
+        unique: None,
+        scope: format!("{owner}/{number}"),
+        container: None,
+    };
     let exited = Seen::Exited {
         exit: Exit::Code(0),
         leftovers: 0,

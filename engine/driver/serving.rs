@@ -15,7 +15,6 @@ use tokio::time::Interval;
 use super::engine::{Engine, EngineError};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
-use crate::kernel::stock::Kind;
 use crate::manifest::resource::Scope;
 
 /// The clients of an engine.
@@ -126,7 +125,7 @@ impl Engine {
 
     fn tidy_one(&self, name: &Name) {
         let Some(goal) = self.kernel.state().goals.get(name) else { return };
-        if !goal.is_running() && goal.live_resources().all(|resource| resource.kind != Kind::Process) {
+        if !goal.is_running() && goal.live_resources().all(|resource| !resource.kind.runs()) {
             self.runtime.tidy(name);
         }
     }

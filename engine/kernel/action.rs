@@ -134,6 +134,10 @@ pub struct ProcessMark {
     pub unique: Option<u64>,
     /// The name of the scope that holds it and everything that it starts.
     pub scope: String,
+    /// The container whose main process it is, by its id. Where the container engine's processes are not among those of this host, the
+    /// process is 0, and only the container engine can tell whether it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
 }
 
 /// How a process ended.

@@ -197,19 +197,19 @@ impl Turn<'_> {
     /// Ends what an earlier run left of this phase, where there is such a thing. Directories and files stay: they are made in place.
     fn replace(&mut self, at: &At, then_ask: bool, wanted: impl Fn(&Resource) -> bool) -> bool {
         let targets = self.targets_at(at, |resource| match resource.kind {
-            Kind::Process => wanted(resource),
-            Kind::Custom => !resource.keep && wanted(resource),
-            Kind::Directory | Kind::File | Kind::Port => false,
+            Kind::Process | Kind::Container => wanted(resource),
+            Kind::Custom | Kind::Network => !resource.keep && wanted(resource),
+            Kind::Directory | Kind::File | Kind::Port | Kind::Volume => false,
         });
         if targets.is_empty() {
             return false;
         }
         let names = self.run(&at.run).map(|run| run.plan.phase(at.phase).spec.resources.keys().cloned().collect()).unwrap_or_default();
         self.note_replaced(at, names, |resource| match resource.kind {
-            Kind::Process => wanted(resource),
-            Kind::Custom => !resource.keep && wanted(resource),
+            Kind::Process | Kind::Container => wanted(resource),
+            Kind::Custom | Kind::Network => !resource.keep && wanted(resource),
             Kind::File => true,
-            Kind::Directory | Kind::Port => false,
+            Kind::Directory | Kind::Port | Kind::Volume => false,
         });
         if let Some(attempt) = self.live.attempt(at) {
             attempt.doing = Doing::Replacing { then_ask };

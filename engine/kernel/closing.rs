@@ -9,7 +9,6 @@ use super::live::Waiter;
 use super::outcome::{Outcome, Proof};
 use super::record::Record;
 use super::resource::ResourceState;
-use super::stock::Kind;
 use super::teardown::{For, Target, kill, trouble};
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -91,7 +90,7 @@ impl Turn<'_> {
         let mut targets = self.targets_at(at, |resource| {
             let mine = resource.run == at.run && resource.attempt == number && number > 0;
             let kept = match resource.scope {
-                Scope::Goal => keeps_goal || resource.keep && resource.kind != Kind::Process,
+                Scope::Goal => keeps_goal || resource.keep && !resource.kind.runs(),
                 Scope::Phase => keeps_phase || resource.keep,
             };
             mine && !kept

@@ -22,7 +22,6 @@ use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::PhaseState;
 use super::record::{Record, StopReason};
 use super::state::Run;
-use super::stock::Kind;
 use super::teardown::{For, kill, trouble};
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -78,9 +77,8 @@ impl Turn<'_> {
             let (Some(phase), Some(resource)) = (&owner.phase, &owner.resource) else { return false };
             plan.find(phase.as_str()).is_some_and(|(_, planned)| planned.resource(resource).is_some())
         };
-        let targets = self.targets(&plan.goal, |resource| {
-            matches!(resource.kind, Kind::Process | Kind::Custom) && !resource.keep && resource.run != *id && !has(&resource.owner)
-        });
+        let targets = self
+            .targets(&plan.goal, |resource| resource.kind.is_remade() && !resource.keep && resource.run != *id && !has(&resource.owner));
         // Of a phase that is still there it is a part: what is lost of it with a replacement that fails is had back with the rest.
         for (ix, planned) in plan.indexed() {
             let names = targets

@@ -15,7 +15,6 @@ use super::outcome::{Outcome, Proof, Verdict};
 use super::record::{Lie, Record};
 use super::requests::is_parked;
 use super::resource::ResourceState;
-use super::stock::Kind;
 use super::teardown::For;
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -122,7 +121,7 @@ impl Turn<'_> {
                 let gone = self
                     .state
                     .resource(&owner)
-                    .is_some_and(|resource| resource.state == ResourceState::Gone && (resource.created || resource.kind == Kind::Process));
+                    .is_some_and(|resource| resource.state == ResourceState::Gone && (resource.created || resource.kind.runs()));
                 if gone {
                     accused.push((At { run: run.id.clone(), phase: ix }, *check));
                 }
@@ -155,7 +154,7 @@ impl Turn<'_> {
             .get(goal)
             .into_iter()
             .flat_map(super::state::Goal::live_resources)
-            .filter(|resource| resource.keep && resource.kind != Kind::Process)
+            .filter(|resource| resource.keep && !resource.kind.runs())
             .map(|resource| resource.owner.clone())
             .collect();
         if volumes {

@@ -12,7 +12,7 @@ use super::phase::{PhaseInput, PhaseState};
 use super::record::Record;
 use super::resource::{ResourceInput, ResourceState};
 use super::state::{Failure, Goal, Open, PhaseRun, Proved, Replaced, Reply, Run, RunEnd, State};
-use super::stock::{Kind, Resource};
+use super::stock::Resource;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -334,7 +334,7 @@ impl State {
 
 /// True where the effect ends the resource itself, and not only the command that makes it.
 fn ends(effect: &Effect, resource: &Resource) -> bool {
-    (resource.kind == Kind::Process) == matches!(effect, Effect::End { .. })
+    resource.kind.runs() == matches!(effect, Effect::End { .. })
 }
 
 /// Who made resources of a phase that are about to be replaced.

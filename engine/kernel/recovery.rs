@@ -34,7 +34,7 @@ use super::phase::PhaseState;
 use super::record::{Record, StopReason};
 use super::resource::ResourceState;
 use super::state::{PhaseRun, Run, goal_of};
-use super::stock::{Kind, Resource};
+use super::stock::Resource;
 use super::teardown::TRIES;
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -332,7 +332,7 @@ impl Turn<'_> {
             let serves = planned.promises()
                 && planned.spec.resources.keys().any(|name| {
                     let owner = Owner::resource(&run.plan.goal, &planned.name, name);
-                    self.state.resource(&owner).is_some_and(|resource| resource.run == *id && resource.kind == Kind::Process)
+                    self.state.resource(&owner).is_some_and(|resource| resource.run == *id && resource.kind.runs())
                 });
             let depends = run.phase(ix).attempt > 0 && planned.needs.iter().any(|edge| renewed.contains(&edge.phase));
             if serves || depends || !run.phase(ix).replaced.is_empty() {

@@ -54,7 +54,7 @@ impl Turn<'_> {
             Some((name, self.state.resource(&owner).filter(serving)?.kind))
         });
         let found: Vec<(Name, Kind)> = found.collect();
-        if !found.iter().any(|(_, kind)| matches!(kind, Kind::Process | Kind::Custom)) {
+        if !found.iter().any(|(_, kind)| kind.is_remade()) {
             return;
         }
         let resources = found.into_iter().map(|(name, _)| name).collect();

@@ -12,7 +12,7 @@ use super::outcome::{Outcome, Verdict};
 pub use super::phase_run::{Failure, PhaseRun, Replaced, Reply};
 use super::record::{RunOptions, StopReason};
 use super::requests::is_parked;
-use super::stock::{Kind, Resource};
+use super::stock::Resource;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -196,7 +196,7 @@ impl State {
         let under_way = |goal: &Goal| goal.falling || goal.run.as_ref().is_some_and(|run| run.ended.is_none() && !is_parked(run));
         self.goals.values().any(under_way)
             || self.effects.values().any(|open| open.process.is_some())
-            || self.live_resources().any(|resource| resource.kind == Kind::Process)
+            || self.live_resources().any(|resource| resource.kind.runs())
             || self.reverified().next().is_some()
     }
 

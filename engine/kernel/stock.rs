@@ -8,50 +8,10 @@ use super::resource::ResourceState;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
+pub use crate::manifest::kind::Kind;
 use crate::manifest::process::DEFAULT_GRACE;
 use crate::manifest::resource::{Resource as Declared, Scope};
 use crate::plan::sealed::{PhaseIx, Plan};
-
-/// The kinds of resource that this build can make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A directory.
-    Directory,
-    /// A file.
-    File,
-    /// A port that must be free.
-    Port,
-    /// A process and all that it starts.
-    Process,
-    /// Anything that commands create and destroy.
-    Custom,
-}
-
-impl Kind {
-    /// The kind of a declared resource; none where this build cannot make it.
-    pub fn of(declared: &Declared) -> Option<Self> {
-        let kinds = [
-            (declared.directory.is_some(), Self::Directory),
-            (declared.file.is_some(), Self::File),
-            (declared.port.is_some(), Self::Port),
-            (declared.process.is_some(), Self::Process),
-            (declared.custom.is_some(), Self::Custom),
-        ];
-        kinds.into_iter().find_map(|(given, kind)| given.then_some(kind))
-    }
-
-    /// The word for it on a screen.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Directory => "directory",
-            Self::File => "file",
-            Self::Port => "port",
-            Self::Process => "process",
-            Self::Custom => "custom",
-        }
-    }
-}
 
 /// A resource that was made or started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,13 +62,13 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource that an attempt is about to make; none where the plan does not know it or this build cannot make it.
+    /// A resource that an attempt is about to make; none where the plan does not know it.
     pub fn declared(plan: &Plan, phase: PhaseIx, name: &Name, run: &RunId, attempt: u32, now: Timestamp) -> Option<Self> {
         let planned = plan.phases.get(phase.at())?;
         let declared = planned.resource(name)?;
-        let kind = Kind::of(declared)?;
+        let kind = Kind::of(declared);
         let step = planned.steps.iter().position(|step| step.resource() == Some(name))?;
-        let kept_by_default = declared.scope == Scope::Goal && matches!(kind, Kind::Directory | Kind::File);
+        let kept_by_default = declared.scope == Scope::Goal && kind.holds_data();
         Some(Self {
             owner: Owner::resource(&plan.goal, &planned.name, name),
             kind,

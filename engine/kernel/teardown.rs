@@ -271,8 +271,8 @@ impl For {
 /// How a live resource is ended, and when.
 fn target(resource: &Resource) -> ((u32, u32), Target) {
     let target = match resource.kind {
-        Kind::Process => Target::Processes(resource.owner.clone(), resource.stop),
-        Kind::Directory | Kind::File | Kind::Port | Kind::Custom => Target::Made(resource.owner.clone()),
+        kind if kind.runs() => Target::Processes(resource.owner.clone(), resource.stop),
+        _ => Target::Made(resource.owner.clone()),
     };
     (resource.rank, target)
 }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod config;
 pub mod daemon;
 pub mod goal;
+pub mod kind;
 pub mod load;
 pub mod needs;
 pub mod node;

@@ -18,6 +18,7 @@ use super::error::PlanError;
 use super::order;
 use super::sealed::Step;
 use crate::base::name::Name;
+use crate::manifest::kind::Kind;
 use crate::manifest::phase::Phase;
 use crate::manifest::resource::{DependencyCondition, DependsOn, Directory, Resource, Scope, Start};
 
@@ -101,7 +102,7 @@ fn own_group(resource: &Resource) -> u8 {
 
 /// Whether something runs, rather than only being there.
 pub(super) fn is_active(resource: &Resource) -> bool {
-    resource.process.is_some() || resource.container.is_some()
+    Kind::of(resource).runs()
 }
 
 /// Whether a file or directory lies in a directory, as far as their texts tell.

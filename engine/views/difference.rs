@@ -112,7 +112,7 @@ pub struct Ends {
 pub fn difference(plan: &Plan, state: &State, outside: &Outside<'_>) -> Option<Difference> {
     let goal = state.goals.get(&plan.goal)?;
     let run = goal.run.as_ref()?;
-    if !goal.is_running() && goal.live_resources().all(|resource| matches!(resource.kind, Kind::Directory | Kind::File)) {
+    if !goal.is_running() && goal.live_resources().all(|resource| resource.kind.holds_data()) {
         return None;
     }
     let mut made: HashMap<&Name, Vec<&Resource>> = HashMap::new();
@@ -127,7 +127,7 @@ pub fn difference(plan: &Plan, state: &State, outside: &Outside<'_>) -> Option<D
         let place = owner.phase.as_ref().zip(owner.resource.as_ref());
         place.is_some_and(|(phase, name)| plan.find(phase.as_str()).is_some_and(|(_, planned)| planned.resource(name).is_some()))
     };
-    let ends = goal.live_resources().filter(|made| matches!(made.kind, Kind::Process | Kind::Custom) && !made.keep && !has(&made.owner));
+    let ends = goal.live_resources().filter(|made| made.kind.is_remade() && !made.keep && !has(&made.owner));
     let ends = ends.map(|made| Ends { owner: made.owner.to_string(), kind: made.kind.word(), run: made.run.to_string() }).collect();
     Some(Difference { against: run.id.to_string(), running: run.ended.is_none(), phases, ends })
 }
@@ -148,8 +148,7 @@ struct Comparing<'a> {
 
 impl<'a> Comparing<'a> {
     fn phase(&mut self, ix: PhaseIx, planned: &PlannedPhase) -> PhaseChange {
-        let serving: Vec<&'a Resource> =
-            self.made(planned).filter(|made| matches!(made.kind, Kind::Process | Kind::Custom) && !made.keep).collect();
+        let serving: Vec<&'a Resource> = self.made(planned).filter(|made| made.kind.is_remade() && !made.keep).collect();
         let because: Vec<String> = (planned.needs.iter().filter(|edge| self.renewed.contains(&edge.phase)))
             .map(|edge| format!("it needs {}, which is served anew", self.plan.phase(edge.phase).name))
             .collect();
@@ -233,7 +232,7 @@ impl<'a> Comparing<'a> {
         let change = match made {
             None if phase == Change::Stays => Change::Stays,
             None => Change::Starts,
-            Some(made) if made.keep || matches!(made.kind, Kind::Directory | Kind::Port) => Change::Stays,
+            Some(made) if made.keep || matches!(made.kind, Kind::Directory | Kind::Volume | Kind::Port) => Change::Stays,
             Some(_) => phase,
         };
         ResourceChange { name: name.clone(), change, run: made.map(|made| made.run.to_string()) }

@@ -5,7 +5,7 @@ use super::place::Found;
 use crate::base::owner::Owner;
 use crate::kernel::action::{Effect, RunId};
 use crate::kernel::state::{Goal, Run, State};
-use crate::kernel::stock::{Kind, Resource};
+use crate::kernel::stock::Resource;
 use crate::plan::sealed::{PhaseIx, Step};
 
 /// A file with the output of a command or of a service, in one attempt.
@@ -30,7 +30,7 @@ pub fn files(found: &Found<'_>) -> Vec<LogFile> {
 
 /// Whether more may be written at a place: its work goes on, or one of its services lives.
 pub fn goes_on(state: &State, found: &Found<'_>, outside: &Outside<'_>) -> bool {
-    let lives = |resource: &Resource| resource.kind == Kind::Process && resource.state.is_live() && outside.look(resource).pid.is_some();
+    let lives = |resource: &Resource| resource.kind.runs() && resource.state.is_live() && outside.look(resource).pid.is_some();
     match found {
         Found::Goal(_, goal) => outside.engine && goal.is_running() || goal.live_resources().any(lives),
         Found::Phase(goal, run, ix) => {
@@ -63,11 +63,7 @@ fn of_phase(goal: &Goal, run: &Run, ix: PhaseIx) -> Vec<LogFile> {
 
 /// The file of a service: in the folder of the run that started it, which may be an earlier one.
 fn of_resource(resource: &Resource) -> Option<LogFile> {
-    (resource.kind == Kind::Process).then(|| LogFile {
-        owner: resource.owner.clone(),
-        run: resource.run.clone(),
-        attempt: resource.attempt,
-    })
+    resource.kind.runs().then(|| LogFile { owner: resource.owner.clone(), run: resource.run.clone(), attempt: resource.attempt })
 }
 
 /// The file of a phase's command in its latest attempt; of its first service where it has no command.

@@ -105,7 +105,7 @@ impl Story {
         self.effects += 1;
         let (id, run) = (EffectId(self.effects), self.run.clone());
         let owner: Owner = "crm/server/crm".parse().unwrap();
-        let process = ProcessMark { pid: 42, start: 1, boot: "b".to_owned(), unique: None, scope: "s".to_owned() };
+        let process = ProcessMark { pid: 42, start: 1, boot: "b".to_owned(), unique: None, scope: "s".to_owned(), container: None };
         self.begin(1).answer(1, Stage::Before, Answer::fail(Fault::ConnectionRefused, "refused"));
         let effect = Effect::Serve { run, phase: PhaseIx(1), attempt: 1, resource: "crm".into() };
         self.then(Record::Requested { id, owner: owner.clone(), effect });

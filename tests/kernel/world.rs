@@ -314,7 +314,7 @@ impl World {
         assert!(!self.alive.contains_key(owner), "a second process at {owner}");
         self.alive.insert(owner.clone(), id);
         self.born.insert(owner.clone(), self.now);
-        let process = ProcessMark { pid: 1, start: id.0, boot: "b".to_owned(), unique: None, scope: owner.to_string() };
+        let process = ProcessMark { pid: 1, start: id.0, boot: "b".to_owned(), unique: None, scope: owner.to_string(), container: None };
         self.seen(1, id, Seen::Started { process });
     }
 

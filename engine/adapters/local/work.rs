@@ -122,7 +122,14 @@ pub(super) fn scope_limits(limits: &Limits) -> ScopeLimits {
 
 /// The mark of a running process, for the journal.
 pub(super) fn mark(id: &ProcessId, lease: &Lease) -> ProcessMark {
-    ProcessMark { pid: id.pid, start: id.start, boot: id.boot.clone(), unique: id.unique, scope: lease.scope().name().to_owned() }
+    ProcessMark {
+        pid: id.pid,
+        start: id.start,
+        boot: id.boot.clone(),
+        unique: id.unique,
+        scope: lease.scope().name().to_owned(),
+        container: None,
+    }
 }
 
 /// Waits for a process, and ends whatever it leaves behind in its scope.

@@ -69,7 +69,7 @@ impl World {
     /// The mark of a process.
     pub(super) fn mark(&self, number: Number) -> ProcessMark {
         let scope = self.processes.get(&number).map(|process| process.scope.clone()).unwrap_or_default();
-        ProcessMark { pid: pid(number), start: number, boot: BOOT.to_owned(), unique: None, scope }
+        ProcessMark { pid: pid(number), start: number, boot: BOOT.to_owned(), unique: None, scope, container: None }
     }
 
     /// The number of a marked process, where it runs.

@@ -3,63 +3,12 @@
 use serde::Serialize;
 
 use crate::base::owner::Owner;
+pub use crate::manifest::kind::Kind;
 use crate::manifest::process::Process;
 use crate::manifest::resource::{Directory, Port, Resource, Scope};
 use crate::manifest::template::{self, Context};
 use crate::manifest::work::Run;
 use crate::plan::sealed::{Plan, PlannedPhase};
-
-/// What a resource is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A directory.
-    Directory,
-    /// A file that the engine writes.
-    File,
-    /// A port that must be free.
-    Port,
-    /// A process.
-    Process,
-    /// A container.
-    Container,
-    /// A container network.
-    Network,
-    /// A container volume.
-    Volume,
-    /// What commands create and destroy.
-    Custom,
-}
-
-impl Kind {
-    /// The word for it, as in the manifest.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Directory => "directory",
-            Self::File => "file",
-            Self::Port => "port",
-            Self::Process => "process",
-            Self::Container => "container",
-            Self::Network => "network",
-            Self::Volume => "volume",
-            Self::Custom => "custom",
-        }
-    }
-
-    /// The kind of a declared resource.
-    pub const fn of(resource: &Resource) -> Self {
-        match resource {
-            Resource { process: Some(_), .. } => Self::Process,
-            Resource { container: Some(_), .. } => Self::Container,
-            Resource { directory: Some(_), .. } => Self::Directory,
-            Resource { file: Some(_), .. } => Self::File,
-            Resource { port: Some(_), .. } => Self::Port,
-            Resource { network: Some(_), .. } => Self::Network,
-            Resource { volume: Some(_), .. } => Self::Volume,
-            _ => Self::Custom,
-        }
-    }
-}
 
 /// When a resource goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -106,7 +55,7 @@ pub(super) fn holdings(plan: &Plan) -> Vec<Holding> {
         .flat_map(|phase| {
             phase.spec.resources.iter().map(|(name, resource)| {
                 let kind = Kind::of(resource);
-                let kept_by_default = resource.scope == Scope::Goal && matches!(kind, Kind::Directory | Kind::File | Kind::Volume);
+                let kept_by_default = resource.scope == Scope::Goal && kind.holds_data();
                 let released = match (resource.keep.unwrap_or(kept_by_default), resource.scope) {
                     (true, _) => Released::DownVolumes,
                     (false, Scope::Goal) => Released::Down,

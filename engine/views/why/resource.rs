@@ -7,7 +7,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::resource::ResourceState;
 use crate::kernel::state::Run;
-use crate::kernel::stock::{Kind, Resource};
+use crate::kernel::stock::Resource;
 use crate::manifest::resource::Scope;
 use crate::plan::sealed::PhaseIx;
 
@@ -28,7 +28,7 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, nam
         explanation.say(format!("Its process ended with {}.", exit_words(exit)));
     }
     let verb = match (resource.kind, resource.created) {
-        (Kind::Process, _) => "started",
+        (kind, _) if kind.runs() => "started",
         (_, true) => "made",
         (_, false) => "found, and is not owned: it will never be removed. It was first used",
     };
@@ -43,7 +43,7 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, nam
             (Scope::Phase, _) => "It ends with the attempt that made it.".to_owned(),
         });
     }
-    if resource.kind == Kind::Process && now.state != ResourceState::Ready {
+    if resource.kind.runs() && now.state != ResourceState::Ready {
         explanation.hint(format!("see what it said: `sculpt logs {}`", resource.owner));
         explanation.hint(format!("start it again: `sculpt run {}`", run.plan.manifest));
     }
