@@ -5,6 +5,7 @@ mod adapters_process;
 mod cli;
 mod contract;
 mod floors;
+mod import;
 mod journal;
 mod kernel;
 mod machines;

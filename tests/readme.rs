@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 mod blocks;
 mod captured;
+mod compose;
 mod console;
 mod fields;
 mod goals;

@@ -6,6 +6,7 @@ pub mod config;
 pub mod daemon;
 pub mod goal;
 pub mod kind;
+pub mod import;
 pub mod load;
 pub mod needs;
 pub mod node;

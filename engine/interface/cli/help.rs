@@ -3,11 +3,11 @@
 /// What `sculpt --help` shows.
 pub const TEMPLATE: &str = "\
 {name} {version}: {about}
-
 {usage-heading} sculpt [-C DIR] [--json] [COMMAND]     without a command: show the workspace
 
 Write a goal
   init         scaffold a workspace
+  import       make a goal of a Compose file
   validate     check manifests offline
   schema       print the schema of manifests
   plan         show what a run would do

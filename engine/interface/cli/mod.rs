@@ -8,6 +8,7 @@ pub mod context;
 pub mod down;
 pub mod goal;
 pub mod help;
+pub mod import;
 pub mod init;
 pub mod logs;
 pub mod plan;

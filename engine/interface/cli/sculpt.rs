@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    answer, audit, completions, down, help, init, logs, plan, ps, rehearse, resume, retry, run, runs, schema, service, status, stop,
-    supervise, validate, verify, why,
+    answer, audit, completions, down, help, import, init, logs, plan, ps, rehearse, resume, retry, run, runs, schema, service, status,
+    stop, supervise, validate, verify, why,
 };
 use crate::interface::failure::Failure;
 
@@ -33,6 +33,8 @@ pub struct Sculpt {
 pub enum Verb {
     /// Scaffold a workspace: .opensculpt/, and a first goal where there is none
     Init(init::Init),
+    /// Make a goal of a Compose file: every key is mapped, or listed as not mapped
+    Import(import::Import),
     /// Check manifests offline: all errors at once, each with its place
     Validate(validate::Validate),
     /// Print the JSON Schema of manifests
@@ -99,6 +101,7 @@ fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
     match verb {
         None => status::workspace(context),
         Some(Verb::Init(_)) => init::Init::carry_out(context),
+        Some(Verb::Import(import)) => import.carry_out(context),
         Some(Verb::Validate(validate)) => validate.carry_out(context),
         Some(Verb::Schema(schema)) => schema.carry_out(),
         Some(Verb::Plan(plan)) => plan.carry_out(context),
