@@ -130,6 +130,7 @@ fn attempt(plan: &Plan, run: &RunId, phase: PhaseIx, owner: &Owner, number: u64)
         survivors: Vec::new(),
         outputs: indexmap::IndexMap::new(),
         artifacts: Vec::new(),
+        usage: opensculpt::kernel::usage::Usage { cpu_ms: Some(2), ..Default::default() },
     };
     let run = run.clone();
     [

@@ -11,6 +11,7 @@ mod goals;
 mod grace;
 mod journal;
 mod leaks;
+mod limits;
 mod nested;
 mod ordinary_user;
 #[path = "../tests/part.rs"]

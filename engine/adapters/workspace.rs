@@ -167,6 +167,12 @@ impl Workspace {
         self.folder().join("engine.sock")
     }
 
+    /// The workspace's id, where it has one. Nothing is made by it.
+    pub fn known_id(&self) -> Option<String> {
+        let text = fs::read_to_string(self.folder().join("id")).ok()?;
+        text.split_once(' ').map(|(id, _)| id.to_owned())
+    }
+
     /// Makes `.opensculpt/` where it is missing, and gives the workspace's id.
     ///
     /// The id is random and bound to the folder's inode: a copy of the folder is another workspace, whose journal starts anew

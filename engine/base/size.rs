@@ -44,6 +44,15 @@ impl ByteSize {
          |[0-9]{1,10}(\\.[0-9]{1,3})? ?Gi?|[0-9]{1,7}(\\.[0-9]{1,3})? ?Ti?)B?$";
 }
 
+impl ByteSize {
+    /// In the largest unit that leaves a number of 1 or more, with at most one decimal: what was measured is not read to the byte.
+    pub fn rounded(self) -> String {
+        let Some((unit, factor, _)) = UNITS[..4].iter().rev().find(|(_, factor, _)| self.0 >= *factor) else { return self.0.to_string() };
+        let tenths = u128::from(self.0) * 10 / u128::from(*factor);
+        if tenths.is_multiple_of(10) { format!("{}{unit}", tenths / 10) } else { format!("{}.{}{unit}", tenths / 10, tenths % 10) }
+    }
+}
+
 impl FromStr for ByteSize {
     type Err = SizeError;
 
@@ -123,5 +132,8 @@ mod tests {
         }
         assert_eq!(ByteSize(512 << 20).to_string(), "512Mi");
         assert_eq!(ByteSize(1000).to_string(), "1000");
+        for (bytes, rounded) in [(0, "0"), (1023, "1023"), (64 << 20, "64Mi"), ((64 << 20) - 4096, "63.9Mi"), (3 << 29, "1.5Gi")] {
+            assert_eq!(ByteSize(bytes).rounded(), rounded);
+        }
     }
 }

@@ -124,6 +124,8 @@ impl Texts<'_> {
         let argv = if around.service { service_argv(&run, shell) } else { argv(&run, shell) };
         let mut limits = around.limits.clone();
         limits.enforce = limits.enforce.or(plan.limits.enforce);
+        // The kernel limits open files process by process: what holds for the goal holds for each that does not say otherwise.
+        limits.files = limits.files.or(plan.limits.files);
         Ok(Command { argv, env, cwd, user, group, log, limits })
     }
 

@@ -183,7 +183,21 @@ impl Engine {
             }
             self.envs.insert(run, Arc::new(env));
         }
-        self.take(vec![Input::Request(request)], observer)
+        self.take(vec![Input::Request(self.with_unenforced(request))], observer)
+    }
+
+    /// A request that may begin a run says which limits of its plan are not enforced here: the run's record keeps it.
+    fn with_unenforced(&self, mut request: Request) -> Request {
+        let (plan, options) = match &mut request {
+            Request::Run { plan, options, .. } | Request::RunFrom { plan, options, .. } => (Some(&**plan), options),
+            Request::Retry { goal, options, .. } => {
+                let run = self.kernel.state().goals.get(goal).and_then(|goal| goal.run.as_ref());
+                (run.map(|run| &*run.plan), options)
+            }
+            _ => return request,
+        };
+        options.unenforced = plan.map(|plan| super::host::unenforced(plan, &self.runtime.enforceable())).unwrap_or_default();
+        request
     }
 
     /// Decides on a batch of inputs at one time, commits, and hands out what is permitted. Gives the refusal of a request among them.

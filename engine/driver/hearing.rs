@@ -22,9 +22,9 @@ impl Engine {
             Input::Seen { id, seen: Seen::Failed { fault, evidence } } => {
                 Input::Seen { id, seen: Seen::Failed { fault, evidence: self.mask.apply(&evidence) } }
             }
-            Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, mut outputs, artifacts } } => {
+            Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, mut outputs, artifacts, usage } } => {
                 outputs.values_mut().for_each(|value| *value = self.mask.apply(value));
-                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts } }
+                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage } }
             }
             Input::Seen { id, seen: Seen::Begun { path } } => {
                 Input::Seen { id, seen: Seen::Begun { path: path.filter(|path| self.mask.apply(path) == *path) } }

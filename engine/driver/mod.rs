@@ -6,6 +6,7 @@ pub mod engine;
 pub mod handle;
 mod hands;
 mod hearing;
+pub mod host;
 mod job;
 pub mod marks;
 pub mod opening;

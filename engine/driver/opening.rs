@@ -1,7 +1,6 @@
 //! How an engine begins: the journal is taken and replayed, and what an engine that died left is gone on with.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::unbounded_channel;
@@ -9,10 +8,10 @@ use tokio::sync::watch;
 
 use super::engine::{Engine, EngineError};
 use super::handle::Handle;
+use super::host::containment;
 use crate::adapters::clock::HostClock;
 use crate::adapters::local::prepare::Vaults;
 use crate::adapters::local::runtime::LocalRuntime;
-use crate::adapters::process::containment::Containment;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::journal::commit::{Journal, Open};
@@ -136,10 +135,4 @@ impl Engine {
         scopes.retain(|scope| !known.contains(scope.as_str()));
         Ok(scopes)
     }
-}
-
-/// The best that this host offers, with this very program as the supervisor where one is needed.
-fn containment(id: &str) -> Containment {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sculpt"));
-    Containment::detect(id, &program)
 }

@@ -30,6 +30,7 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
     for requires in &plan.requires {
         one(workspace, plan, requires, &context, env, state, &mut unmet);
     }
+    unmet.extend(super::host::refused(plan, super::host::look));
     unmet.dedup();
     unmet
 }

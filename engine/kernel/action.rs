@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Stage};
 use super::fault::Fault;
+use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::time::Span;
 use crate::manifest::process::{Signal, StopTo};
@@ -210,6 +211,9 @@ pub enum Seen {
         /// What was kept of it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         artifacts: Vec<Artifact>,
+        /// What it used.
+        #[serde(default, skip_serializing_if = "Usage::is_unknown")]
+        usage: Usage,
     },
     /// A passive resource was not there, and is about to be made, once this is recorded: from then on what is there is sculpt's to remove.
     Begun {

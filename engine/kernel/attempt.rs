@@ -345,6 +345,10 @@ impl Turn<'_> {
 
     /// The command has not ended well.
     pub(super) fn work_failed(&mut self, at: &At, exit: Exit) {
+        let usage = self.run(&at.run).map(|run| run.phase(at.phase).usage).unwrap_or_default();
+        if let Some(want) = self.state.want_of_memory(&at.run, at.phase, None, &usage) {
+            return self.fail(at, Fault::OutOfMemory, format!("{want} (the command ended with {exit})"));
+        }
         let fault = match exit {
             Exit::Code(127) => Fault::MissingCommand,
             Exit::Code(126) => Fault::Permission,

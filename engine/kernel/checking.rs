@@ -119,8 +119,8 @@ impl Turn<'_> {
         if let Some((fault, why)) = said(Said::Unknown) {
             return self.close(at, Ending::Phase { outcome: Outcome::Unknown, proof: Proof::None, fault: Some(fault), why });
         }
-        if let Some(dead) = self.dead_promise(at) {
-            return self.fail(at, Fault::ServiceExited, dead);
+        if let Some((fault, dead)) = self.dead_promise(at) {
+            return self.fail(at, fault, dead);
         }
         let goal = &self.state.goals[&run.plan.goal];
         let verdict = super::proof::weigh(planned, phase, goal);

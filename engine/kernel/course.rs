@@ -289,7 +289,7 @@ impl Turn<'_> {
     fn regressed(&self, run: &Run) -> Option<String> {
         run.plan.indexed().find_map(|(phase, _)| {
             let green = run.phase(phase).state.outcome().is_some_and(Outcome::is_good);
-            let dead = green.then(|| self.dead_promise(&At { run: run.id.clone(), phase })).flatten()?;
+            let (_, dead) = green.then(|| self.dead_promise(&At { run: run.id.clone(), phase })).flatten()?;
             Some(format!("regressed: {dead}"))
         })
     }

@@ -13,6 +13,7 @@ use super::record::Record;
 use super::resource::{ResourceInput, ResourceState};
 use super::state::{Failure, Goal, Open, PhaseRun, Proved, Replaced, Reply, Run, RunEnd, State};
 use super::stock::Resource;
+use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -117,6 +118,7 @@ impl State {
                 entry.outputs.clone_from(&entry.brief.outputs);
                 entry.retry_at = None;
                 entry.exit = None;
+                entry.usage = Usage::default();
                 entry.leftovers = 0;
                 entry.after.fill(None);
             }
@@ -151,7 +153,7 @@ impl State {
                 let entry = &mut run.phases[phase.at()];
                 entry.closing = None;
                 step(record, entry, PhaseInput::Again)?;
-                entry.failures.push(Failure { attempt: *attempt, fault: *fault, why: why.clone(), at });
+                entry.failures.push(Failure { attempt: *attempt, fault: *fault, why: why.clone(), at, usage: entry.usage });
                 entry.retry_at = Some(*retry_at);
             }
             Record::PhaseEnded { phase, outcome, proof, fault, why, .. } => {
@@ -225,15 +227,22 @@ impl State {
         if seen.is_end() {
             self.effects.remove(&id);
         }
-        if let (Effect::Work { run, phase, attempt }, Seen::Exited { exit, leftovers, artifacts, .. }) = (&effect, seen)
+        if let (Effect::Work { run, phase, attempt }, Seen::Exited { exit, leftovers, artifacts, usage, .. }) = (&effect, seen)
             && let Some(entry) = self.run_mut(run).and_then(|run| run.phases.get_mut(phase.at()))
             && entry.attempt == *attempt
         {
             entry.exit = Some(*exit);
             entry.leftovers = *leftovers;
+            entry.usage = *usage;
             entry.artifacts.clone_from(artifacts);
         }
         self.observe_attempt(&effect, seen);
+        let want = match (&effect, seen) {
+            (Effect::Serve { run, phase, resource, .. }, Seen::Exited { usage, .. }) => {
+                self.want_of_memory(run, *phase, Some(resource), usage)
+            }
+            _ => None,
+        };
         let Some(resource) = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(&owner)) else { return Ok(()) };
         if matches!(effect, Effect::Make { .. } | Effect::Serve { .. }) && resource.made_by != id {
             // What an earlier effect made has a successor by now: of another attempt, or, rolled back to, of the same.
@@ -241,12 +250,14 @@ impl State {
         }
         match (&effect, seen) {
             (Effect::Serve { .. }, Seen::Started { process }) => resource.process = Some(process.clone()),
-            (Effect::Serve { .. }, Seen::Exited { exit, survivors, .. }) => {
+            (Effect::Serve { .. }, Seen::Exited { exit, survivors, usage, .. }) => {
                 resource.exit = Some(*exit);
+                resource.usage = *usage;
+                let evidence = want.map_or_else(|| exit.to_string(), |want| format!("{want} ({exit})"));
                 match (resource.state, survivors.is_empty()) {
-                    (state, true) if state.is_live() => self.move_resource(at, &owner, ResourceInput::Gone, &exit.to_string())?,
+                    (state, true) if state.is_live() => self.move_resource(at, &owner, ResourceInput::Gone, &evidence)?,
                     (ResourceState::Creating | ResourceState::Ready, false) => {
-                        self.move_resource(at, &owner, ResourceInput::Failing, &exit.to_string())?;
+                        self.move_resource(at, &owner, ResourceInput::Failing, &evidence)?;
                     }
                     _ => {}
                 }

@@ -37,3 +37,4 @@ pub mod stock;
 pub mod strength;
 mod teardown;
 pub mod turn;
+pub mod usage;

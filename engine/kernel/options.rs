@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::carry::Carry;
 use super::nesting::Parent;
+use crate::base::owner::Owner;
+use crate::plan::explain::limits::Limit;
 
 /// How a run was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,18 @@ pub struct RunOptions {
     /// The attempt in which it was begun, by the command of a phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The limits that the host does not enforce, as its engine has found when the run began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unenforced: Vec<Unenforced>,
+}
+
+/// Limits that are declared at a place, and not enforced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unenforced {
+    /// The place: the goal, a phase or a resource.
+    pub owner: Owner,
+    /// The limits.
+    pub limits: Vec<Limit>,
 }
 
 /// Why a run stops before its plan is done.

@@ -9,6 +9,7 @@ use super::attempt::Ending;
 use super::fault::Fault;
 use super::outcome::Proof;
 use super::phase::PhaseState;
+use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::time::Timestamp;
 use crate::plan::sealed::PhaseIx;
@@ -58,6 +59,9 @@ pub struct PhaseRun {
     /// How its command ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
+    /// What its command used in the latest attempt.
+    #[serde(skip_serializing_if = "Usage::is_unknown")]
+    pub usage: Usage,
     /// How many processes its command left behind.
     pub leftovers: u32,
     /// What was kept of its latest attempt.
@@ -132,6 +136,9 @@ pub struct Failure {
     pub why: String,
     /// When.
     pub at: Timestamp,
+    /// What its command used.
+    #[serde(default, skip_serializing_if = "Usage::is_unknown")]
+    pub usage: Usage,
 }
 
 impl PhaseRun {

@@ -37,7 +37,7 @@ impl Turn<'_> {
     /// Waits until a service is ready.
     pub(super) fn wait_ready(&mut self, at: &At, name: &Name) {
         if let Some(exit) = self.live.attempt(at).and_then(|attempt| attempt.exits.get(name).copied()) {
-            return self.fail(at, Fault::ServiceExited, format!("{name} ended with {exit} before it was ready"));
+            return self.service_ended(at, name, &format!("{name} ended with {exit} before it was ready"));
         }
         self.ask_ready(at, at, name);
     }
@@ -80,9 +80,19 @@ impl Turn<'_> {
             Some(exit) if exit.is_success() => self.take_step(at, index + 1),
             Some(exit) => {
                 let why = format!("{name} should have ended well, but ended with {exit}");
-                self.fail(at, Fault::ServiceExited, why);
+                self.service_ended(at, name, &why);
             }
             None => {}
+        }
+    }
+
+    /// A service has ended that should run, or not so: where the kernel has killed it for want of memory, that is why.
+    fn service_ended(&mut self, at: &At, name: &Name, why: &str) {
+        let owner = self.owner(at).map(|owner| Owner { resource: Some(name.clone()), ..owner });
+        let usage = owner.and_then(|owner| self.state.resource(&owner)).map(|resource| resource.usage).unwrap_or_default();
+        match self.state.want_of_memory(&at.run, at.phase, Some(name), &usage) {
+            Some(want) => self.fail(at, Fault::OutOfMemory, format!("{name} was {want} ({why})")),
+            None => self.fail(at, Fault::ServiceExited, why.to_owned()),
         }
     }
 
@@ -114,14 +124,14 @@ impl Turn<'_> {
             (Seen::Failed { fault, evidence }, _) => self.fail(at, *fault, evidence.clone()),
             (Seen::Exited { .. }, Step::Complete(waited)) if waited == *name => self.wait_complete(at, name),
             (Seen::Exited { exit, .. }, Step::Ready(waited)) if waited == *name => {
-                self.fail(at, Fault::ServiceExited, format!("{name} ended with {exit} before it was ready"));
+                self.service_ended(at, name, &format!("{name} ended with {exit} before it was ready"));
             }
             _ => {}
         }
     }
 
     /// A promise of this phase that is no longer kept, in words.
-    pub(super) fn dead_promise(&self, at: &At) -> Option<String> {
+    pub(super) fn dead_promise(&self, at: &At) -> Option<(Fault, String)> {
         let run = self.run(&at.run)?;
         let planned = run.plan.phase(at.phase);
         let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && declared.process.is_some());
@@ -133,12 +143,14 @@ impl Turn<'_> {
             if completes && resource.exit.is_some_and(Exit::is_success) {
                 return None;
             }
+            let fault = if resource.usage.oom_kills > 0 { Fault::OutOfMemory } else { Fault::ServiceExited };
             let how = match resource.exit {
+                Some(_) if fault == Fault::OutOfMemory => format!("was {}", resource.evidence),
                 Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => format!("ended with {exit}"),
                 Some(Exit::Unseen) | None => resource.evidence.clone(),
             };
             let gone = !resource.state.is_live() || resource.exit.is_some();
-            (gone && !resource.ended_by_us).then(|| format!("{owner} {how}"))
+            (gone && !resource.ended_by_us).then(|| (fault, format!("{owner} {how}")))
         })
     }
 }

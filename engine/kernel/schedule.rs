@@ -78,7 +78,7 @@ impl Turn<'_> {
                 return None;
             }
             let needed = At { run: at.run.clone(), phase: edge.phase };
-            self.dead_promise(&needed).map(|dead| format!("it needs {dead}"))
+            self.dead_promise(&needed).map(|(_, dead)| format!("it needs {dead}"))
         })
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{EffectId, Exit, ProcessMark, RunId, StopPolicy};
 use super::resource::ResourceState;
+use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -44,6 +45,9 @@ pub struct Resource {
     pub process: Option<ProcessMark>,
     /// How its main process ended.
     pub exit: Option<Exit>,
+    /// What it used, once its process has ended.
+    #[serde(default, skip_serializing_if = "Usage::is_unknown")]
+    pub usage: Usage,
     /// True once sculpt has begun to end it: that it is gone then breaks no promise.
     #[serde(default)]
     pub ended_by_us: bool,
@@ -83,6 +87,7 @@ impl Resource {
             paths: Vec::new(),
             process: None,
             exit: None,
+            usage: Usage::default(),
             ended_by_us: false,
             rank: (planned.wave, u32::try_from(step).unwrap_or(u32::MAX)),
             stop: stop_policy(declared),

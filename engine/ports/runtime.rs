@@ -6,6 +6,7 @@ use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark};
 use crate::kernel::input::Input;
+use crate::plan::explain::limits::Limit;
 
 /// Where observations go. Cheap to copy; telling an engine that is gone does nothing.
 #[derive(Clone, Debug)]
@@ -51,6 +52,11 @@ pub trait Runtime: Send + Sync {
     /// what it watches is heard in any case, only later.
     fn has_ended(&self, _process: &ProcessMark) -> bool {
         false
+    }
+
+    /// The limits that it enforces on what it starts, beside open files.
+    fn enforceable(&self) -> Vec<Limit> {
+        Limit::ALL.to_vec()
     }
 
     /// Removes the empty scopes of a goal of which nothing runs. One that cannot be removed now is removed the next time.

@@ -12,5 +12,6 @@ pub mod replay;
 pub mod runs;
 pub mod standing;
 pub mod status;
+pub mod top;
 pub mod why;
 pub mod within;

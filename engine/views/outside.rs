@@ -4,6 +4,7 @@ use crate::base::time::Timestamp;
 use crate::kernel::action::ProcessMark;
 use crate::kernel::resource::ResourceState;
 use crate::kernel::stock::Resource;
+use crate::kernel::usage::Usage;
 
 /// A look at the world, as far as a view needs one.
 #[derive(Clone, Copy)]
@@ -12,8 +13,21 @@ pub struct Outside<'a> {
     pub now: Timestamp,
     /// Whether this very process still runs.
     pub alive: &'a dyn Fn(&ProcessMark) -> bool,
+    /// What the scope of a process that runs uses now; none where that cannot be seen.
+    pub usage: &'a dyn Fn(&ProcessMark) -> Option<Now>,
     /// Whether an engine is at work in the workspace.
     pub engine: bool,
+}
+
+/// What a scope uses now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Its memory, in bytes: as the kernel counts it for all of it, or else the sum of what its processes have resident.
+    pub memory: Option<u64>,
+    /// How many processes are in it.
+    pub processes: u32,
+    /// What it used up to now.
+    pub usage: Usage,
 }
 
 /// How a resource stands when somebody looks.

@@ -8,9 +8,12 @@ use super::replay::Replay;
 use super::standing::{GoalOutcome, green_as_of, judge, regressed};
 use super::within::Within;
 use crate::base::name::Name;
+use crate::kernel::fault::Fault;
+use crate::kernel::options::Unenforced;
 use crate::kernel::outcome::{Outcome, Proof};
 use crate::kernel::state::{Goal, Run};
 use crate::kernel::stock::Resource;
+use crate::kernel::usage::Usage;
 use crate::manifest::resource::Scope;
 use crate::plan::sealed::PhaseIx;
 
@@ -46,6 +49,8 @@ pub struct GoalStatus {
     pub regressed_since: Option<String>,
     /// For how long, in milliseconds.
     pub regressed_ms: Option<u64>,
+    /// The limits of its latest run that this host did not enforce.
+    pub unenforced: Vec<Unenforced>,
     /// Its phases, in the order of the plan.
     pub phases: Vec<PhaseStatus>,
     /// What it made and what is still there, in the order in which it was made.
@@ -73,6 +78,12 @@ pub struct PhaseStatus {
     pub attempts: u32,
     /// In words: why it ended so, or what it waits for.
     pub why: String,
+    /// What went wrong, where something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// What the command of its latest attempt used, once that has ended.
+    #[serde(skip_serializing_if = "Usage::is_unknown")]
+    pub usage: Usage,
     /// What a person is asked, while it waits for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
@@ -133,6 +144,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         as_of: as_of.map(|at| at.to_string()),
         regressed_since: regressed.map(|at| at.to_string()),
         regressed_ms: regressed.map(|at| (outside.now - at).0),
+        unenforced: run.map(|run| run.options.unenforced.clone()).unwrap_or_default(),
         phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
         resources: goal.live_resources().map(|resource| resource_status(resource, outside)).collect(),
         daemons: [],
@@ -152,6 +164,8 @@ fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
         carried: phase.carried.as_ref().map(ToString::to_string),
         attempts: phase.attempt,
         why: summary(run, ix),
+        fault: phase.fault,
+        usage: phase.usage,
         question: phase.question.clone().filter(|_| outcome.is_none()),
         elapsed_ms: phase.started.map(|started| (phase.ended.unwrap_or(outside.now) - started).0),
         as_of: as_of.map(|at| at.to_string()),

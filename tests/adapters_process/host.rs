@@ -63,6 +63,7 @@ impl Host {
             cwd: self.dir.path().to_path_buf(),
             user: None,
             group: None,
+            files: None,
             stdout: out.clone(),
             stderr: out,
         }

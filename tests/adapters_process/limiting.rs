@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use opensculpt::adapters::process::containment::{Containment, Unavailable};
+use opensculpt::adapters::process::launch::Launch;
 use opensculpt::adapters::process::limits::{Limit, Limits};
 use opensculpt::adapters::process::mechanism::{Gap, Mechanism};
 use opensculpt::adapters::process::running::Exit;
@@ -47,6 +48,7 @@ fn a_limited_scope_is_held_to_it() {
         let enforced = host.containment.limit(&scope, &LIMITS).enforced;
         if enforced.contains(&Limit::Memory) {
             assert_ne!(host.script(&scope, GREEDY), Exit::Code(0), "{mechanism:?}");
+            assert!(scope.usage().oom_kills > 0, "{mechanism:?}");
             assert!(scope.usage().peak_memory.expect("a measure") > 32 << 20);
         }
         if enforced.contains(&Limit::Pids) {
@@ -77,5 +79,72 @@ fn a_goals_limits_hold_what_its_phases_do_not_declare() {
         }
         one.kill().expect("an end");
         two.kill().expect("an end");
+    }
+}
+
+#[test]
+fn open_files_are_limited_by_every_mechanism() {
+    // The fourth file is one too many; a shell opens only those that it is told to.
+    const OPENS: &str = "ulimit -n; sh -c 'ulimit -Hn'; exec 3</dev/null; exec 4</dev/null; exec 5</dev/null";
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let scope = host.attempt();
+        let launch = host.launch(&["/bin/sh", "-c", OPENS]);
+        let mut limited = {
+            let _context = host.runtime.enter();
+            host.containment.spawn(&scope, &Launch { files: Some(5), ..launch.clone() }).expect("a start")
+        };
+        assert_ne!(host.exit(&mut limited), Exit::Code(0), "{mechanism:?}");
+        let said = host.output();
+        assert!(said.starts_with("5\n5\n"), "{mechanism:?}: {said}");
+        assert_eq!(host.script(&scope, OPENS), Exit::Code(0), "{mechanism:?}: it opens them where it may");
+    }
+}
+
+#[test]
+fn what_is_used_is_that_of_its_user_alone() {
+    const WORKS: &str = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let used = |script: &str| {
+            let scope = host.attempt();
+            let mut running = host.start(&scope, &["/bin/sh", "-c", script]);
+            host.exit(&mut running);
+            let used = scope.usage().or_of_command(running.usage());
+            scope.kill().expect("an end");
+            host.containment.release(&scope).expect("a release");
+            used.cpu_time.unwrap_or_else(|| panic!("{mechanism:?}: nobody counts processor time"))
+        };
+        let (long, short) = (used(WORKS), used("true"));
+        assert!(long > 5_000, "{mechanism:?}: {long} µs");
+        assert!(short * 2 < long, "{mechanism:?}: {short} µs after {long} µs in the same group");
+    }
+}
+
+#[test]
+fn memory_of_a_resource_is_counted_where_the_host_counts_it() {
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let scope = host.containment.resource(&host.goal, &"phase".into(), &"it".into()).expect("a scope");
+        let mut running = host.start(&scope, &["/bin/sh", "-c", GREEDY]);
+        let counts = host.containment.report().limits.contains(&Limit::Memory);
+        assert_eq!(host.exit(&mut running), Exit::Code(0), "{mechanism:?}: it has no limit");
+        let used = scope.usage().or_of_command(running.usage());
+        assert!(used.peak_memory.expect("a measure") > 150 << 20, "{mechanism:?}: {used:?}");
+        assert_eq!((used.largest_process, used.oom_kills), (!counts, 0), "{mechanism:?}");
+        host.containment.release(&scope).expect("a release");
+    }
+}
+
+#[test]
+fn a_phase_may_want_more_processors_than_its_goal_has() {
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let goal = Limits { cpus: Some(0.5), ..Limits::default() };
+        let may = host.containment.limit_goal(&host.goal, &goal).enforced;
+        let scope = host.attempt();
+        let done = host.containment.limit(&scope, &Limits { cpus: Some(2.0), ..Limits::default() });
+        assert_eq!(done.enforced, may, "{mechanism:?}: {done:?}");
+        host.containment.release(&scope).expect("a release");
     }
 }

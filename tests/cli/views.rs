@@ -130,7 +130,7 @@ impl Story {
     }
 
     fn outside<'a>(&self, alive: &'a dyn Fn(&ProcessMark) -> bool, engine: bool) -> Outside<'a> {
-        Outside { now: Timestamp(self.at + 60_000), alive, engine }
+        Outside { now: Timestamp(self.at + 60_000), alive, usage: &|_| None, engine }
     }
 
     fn goal(&self, alive: bool, engine: bool) -> GoalStatus {
@@ -169,7 +169,14 @@ fn green_has_an_age_and_a_dead_service_ends_it() {
 }
 
 fn exited(exit: Exit) -> Seen {
-    Seen::Exited { exit, leftovers: 0, survivors: Vec::new(), outputs: indexmap::IndexMap::new(), artifacts: Vec::new() }
+    Seen::Exited {
+        exit,
+        leftovers: 0,
+        survivors: Vec::new(),
+        outputs: indexmap::IndexMap::new(),
+        artifacts: Vec::new(),
+        usage: opensculpt::kernel::usage::Usage::default(),
+    }
 }
 
 #[test]

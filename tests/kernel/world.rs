@@ -355,7 +355,14 @@ impl World {
 
     fn exited(&mut self, id: EffectId, exit: Exit, survivors: Vec<u32>) {
         let exit = if self.adopted.contains(&id) { Exit::Unseen } else { exit };
-        let seen = Seen::Exited { exit, leftovers: 0, survivors, outputs: IndexMap::new(), artifacts: Vec::new() };
+        let seen = Seen::Exited {
+            exit,
+            leftovers: 0,
+            survivors,
+            outputs: IndexMap::new(),
+            artifacts: Vec::new(),
+            usage: opensculpt::kernel::usage::Usage::default(),
+        };
         self.seen(0, id, seen);
     }
 

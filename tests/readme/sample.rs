@@ -99,6 +99,7 @@ fn take(dir: &Path) -> Sample {
         ("why", one("sculpt why mixed/flaky --json")),
         ("import", one("echo 'services: { a: { image: b, tty: true, scale: 2 } }' > c.yaml; sculpt import c.yaml --json")),
         ("validate", one("echo 'version: 1' > bad.yaml; sculpt validate bad.yaml --json")),
+        ("top", one("sculpt top mixed --json")),
         ("plan", one("sculpt plan mixed.yaml --json")),
         ("audit", one("sculpt audit verify --json")),
         ("error", one("sculpt why nowhere --json")),

@@ -133,6 +133,7 @@ async fn from_command(leases: &Arc<Leases>, workspace: &Workspace, job: &Prepare
         cwd: workspace.root().to_owned(),
         user: None,
         group: None,
+        files: None,
         stdout: output.clone(),
         stderr: job.folder.join("logs").join(format!("secret.{name}.log")),
     };

@@ -15,6 +15,7 @@ use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::plan::explain::limits::Limit;
 use crate::ports::job::Job;
 use crate::ports::runtime::{LookError, Runtime, Tell};
 
@@ -119,6 +120,10 @@ impl Runtime for LocalRuntime {
 
     fn has_ended(&self, process: &ProcessMark) -> bool {
         !super::end::identity(process).alive()
+    }
+
+    fn enforceable(&self) -> Vec<Limit> {
+        self.leases.containment().report().limits.iter().copied().map(Limit::from).collect()
     }
 
     fn tidy(&self, goal: &Name) {

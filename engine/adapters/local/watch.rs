@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::end::identity;
 use super::lease::Leases;
 use super::work::{Swept, WorkError, keep_artifacts, read_outputs, release, sweep_up, told};
+use crate::adapters::process::usage::Usage;
 use crate::adapters::process::witness::end_of;
 use crate::base::owner::Owner;
 use crate::kernel::action::{EffectId, Exit, Seen};
 use crate::kernel::input::Input;
+use crate::kernel::usage::Usage as Used;
 use crate::ports::job::WatchJob;
 use crate::ports::runtime::Tell;
 
@@ -25,17 +27,17 @@ async fn to_its_end(leases: &Leases, owner: &Owner, job: WatchJob) -> Result<See
     let exit = ended.map_or(Exit::Unseen, told);
     let swept = match &lease {
         Some(lease) => {
-            let swept = sweep_up(exit, lease).await?;
+            let swept = sweep_up(exit, Usage::default(), lease).await?;
             release(leases, owner, lease);
             swept
         }
-        None => Swept { exit, leftovers: 0, survivors: Vec::new() },
+        None => Swept { exit, leftovers: 0, survivors: Vec::new(), usage: Used::default() },
     };
-    let Swept { exit, leftovers, survivors } = swept;
+    let Swept { exit, leftovers, survivors, usage } = swept;
     let (outputs, artifacts) = match job.collect {
         Some(Ok(collect)) => (read_outputs(&collect.output)?, keep_artifacts(&collect)?),
         Some(Err((fault, evidence))) => return Ok(Seen::Failed { fault, evidence }),
         None => Default::default(),
     };
-    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts })
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage })
 }

@@ -12,6 +12,7 @@ use crate::adapters::process::launch::{Launch, SpawnError};
 use crate::adapters::process::limits::{Enforcement, Limits as ScopeLimits};
 use crate::adapters::process::running::{Exit as ProcessExit, Running};
 use crate::adapters::process::scope::ScopeError;
+use crate::adapters::process::usage::Usage as ProcessUsage;
 use crate::base::digest::Digest;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -19,6 +20,7 @@ use crate::base::time::Span;
 use crate::kernel::action::{Artifact, EffectId, Exit, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::kernel::usage::Usage;
 use crate::manifest::policy::{Enforce, Limits};
 use crate::ports::job::{Collect, Command, WorkJob};
 use crate::ports::runtime::Tell;
@@ -78,6 +80,8 @@ pub(super) struct Swept {
     pub(super) exit: Exit,
     pub(super) leftovers: u32,
     pub(super) survivors: Vec<u32>,
+    /// What all of it used.
+    pub(super) usage: Usage,
 }
 
 /// Starts a command in a scope.
@@ -94,6 +98,7 @@ pub(super) fn launch(command: &Command, stderr: PathBuf) -> Launch {
         cwd: command.cwd.clone(),
         user: command.user.clone(),
         group: command.group.clone(),
+        files: command.limits.files,
         stdout: command.log.clone(),
         stderr,
     }
@@ -135,7 +140,7 @@ pub(super) fn mark(id: &ProcessId, lease: &Lease) -> ProcessMark {
 /// Waits for a process, and ends whatever it leaves behind in its scope.
 pub(super) async fn await_and_sweep(mut running: Running, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
     let exit = told(running.wait().await.map_err(WorkError::io("wait for the command"))?);
-    sweep_up(exit, lease).await
+    sweep_up(exit, running.usage(), lease).await
 }
 
 /// An exit in the words of the journal.
@@ -146,20 +151,22 @@ pub(super) const fn told(exit: ProcessExit) -> Exit {
     }
 }
 
-/// Ends whatever is left in the scope of a process that has ended.
-pub(super) async fn sweep_up(exit: Exit, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
+/// Ends whatever is left in the scope of a process that has ended and used so much. What is left has used something too: its scope, where
+/// that counts, is asked once nobody is in it any more.
+pub(super) async fn sweep_up(exit: Exit, command: ProcessUsage, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
+    let usage = |lease: &Lease| Usage::from(lease.scope().usage().or_of_command(command));
     if lease.scope().is_empty()? {
-        return Ok(Swept { exit, leftovers: 0, survivors: Vec::new() });
+        return Ok(Swept { exit, leftovers: 0, survivors: Vec::new(), usage: usage(lease) });
     }
-    let lease = Arc::clone(lease);
+    let all = Arc::clone(lease);
     let swept = tokio::task::spawn_blocking(move || {
-        let left = lease.scope().look()?.len();
-        let ended = lease.scope().end(&StopPolicy::term(LEFTOVER_GRACE), None)?;
+        let left = all.scope().look()?.len();
+        let ended = all.scope().end(&StopPolicy::term(LEFTOVER_GRACE), None)?;
         Ok::<_, ScopeError>((left, ended))
     });
     let (left, ended) = swept.await.map_err(|error| WorkError::Io { step: "sweep up".into(), source: std::io::Error::other(error) })??;
     let survivors = ended.survivors.iter().map(|process| process.id.pid).collect();
-    Ok(Swept { exit, leftovers: u32::try_from(left).unwrap_or(u32::MAX), survivors })
+    Ok(Swept { exit, leftovers: u32::try_from(left).unwrap_or(u32::MAX), survivors, usage: usage(lease) })
 }
 
 /// Runs a phase's command to its end.
@@ -188,10 +195,10 @@ async fn carry_out(leases: &Leases, lease: &Arc<Lease>, id: EffectId, job: &Work
     }
     let running = start(leases, lease, &job.command)?;
     tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
-    let Swept { exit, leftovers, survivors } = await_and_sweep(running, lease).await?;
+    let Swept { exit, leftovers, survivors, usage } = await_and_sweep(running, lease).await?;
     let outputs = read_outputs(&job.collect.output)?;
     let artifacts = keep_artifacts(&job.collect)?;
-    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts })
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage })
 }
 
 /// Another user cannot make the file of outputs in the engine's folder: it is made for that user.

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | files, signals, session | nothing of the engine is inherited |
 //! | groups, where it was not born there | before the user changes, who may not write them |
+//! | limit on open files | before the user changes, who may not raise it |
 //! | user | before the directory, which is to be entered with the user's rights |
 //! | directory, program | |
 
@@ -34,6 +35,7 @@ pub(super) enum Step {
     Files,
     Session,
     Join,
+    Limit,
     User,
     Directory,
     Program,
@@ -49,6 +51,8 @@ pub(super) struct Image {
     /// Standard input, output and error.
     pub(super) stdio: [OwnedFd; 3],
     pub(super) user: Option<Identity>,
+    /// How many files it may have open at once.
+    pub(super) files: Option<u64>,
     /// The group that it is a member of before its first instruction.
     pub(super) membership: Option<Membership>,
 }
@@ -214,6 +218,11 @@ impl Plan<'_> {
             for procs in limits.iter().chain(moves.then_some(procs)) {
                 rustix::io::write(procs, b"0").map_err(|errno| (Step::Join, errno))?;
             }
+        }
+        if let Some(files) = image.files {
+            // Before the user changes, who may not have more than the engine.
+            let limit = rustix::process::Rlimit { current: Some(files), maximum: Some(files) };
+            rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).map_err(|errno| (Step::Limit, errno))?;
         }
         if let Some(user) = &image.user {
             // (The kernel then forbids core dumps of the shared memory: of a root engine that starts others' processes, as it should be.)

@@ -54,7 +54,11 @@ impl Containment {
     }
 
     fn groups(mechanism: Mechanism, workspace_id: &str) -> Option<Self> {
-        let found = Hierarchies::read();
+        Self::groups_in(Hierarchies::read(), mechanism, workspace_id)
+    }
+
+    /// The same for hierarchies that are known.
+    pub(super) fn groups_in(found: Hierarchies, mechanism: Mechanism, workspace_id: &str) -> Option<Self> {
         let (version, place) = match mechanism {
             Mechanism::CgroupV2 => (Version::V2, found.v2?),
             _ => (Version::V1, found.freezer?),
@@ -66,7 +70,8 @@ impl Containment {
         let beside = |limit: Limit| controllers.iter().any(|(known, _)| *known == limit);
         let limits = Limit::ALL.into_iter().filter(|limit| beside(*limit) || version == Version::V2 && delegated(&place, *limit)).collect();
         let workspace = format!("sculpt-{workspace_id}");
-        let pool = Pool::new(workspace.clone(), place, version, controllers);
+        let counter = found.cpuacct.filter(usable);
+        let pool = Pool::new(workspace.clone(), place, version, controllers, counter);
         Some(Self { report: Report::new(mechanism, limits), workspace, kind: Holder::Groups(pool) })
     }
 

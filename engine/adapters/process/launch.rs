@@ -18,6 +18,10 @@ pub struct Launch {
     pub user: Option<String>,
     /// The group, by name or number; none for the user's first one. Needs root.
     pub group: Option<String>,
+    /// How many files it, and each process that it starts, may have open at once; none for what the engine itself may. Where the host
+    /// allows less, that.
+    #[serde(default)]
+    pub files: Option<u64>,
     /// Where its standard output is appended to; made with mode 0600 for its user.
     pub stdout: PathBuf,
     /// The same for its standard error; may be the same file.

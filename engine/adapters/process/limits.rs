@@ -1,8 +1,12 @@
 //! How much a scope may use, and what became of the wish.
+//!
+//! Open files are not among it: the kernel limits them for each process, wherever that is, and they are part of a launch.
 
+use rustix::process::{Resource, Rlimit, getrlimit};
 use serde::Serialize;
 
 use crate::base::size::ByteSize;
+use crate::plan::explain::limits::Limit as Declared;
 
 /// What a scope may use at most; nothing is set where nothing is declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +45,17 @@ impl Limit {
     }
 }
 
+/// In the words of plans.
+impl From<Limit> for Declared {
+    fn from(limit: Limit) -> Self {
+        match limit {
+            Limit::Memory => Self::Memory,
+            Limit::Cpus => Self::Cpus,
+            Limit::Pids => Self::Pids,
+        }
+    }
+}
+
 impl Limits {
     /// Which kinds are declared.
     pub fn declared(&self) -> impl Iterator<Item = Limit> + use<'_> {
@@ -59,4 +74,17 @@ pub struct Enforcement {
     pub enforced: Vec<Limit>,
     /// Not set, each with the reason. `strict` refuses on these; `best-effort` says them and goes on.
     pub refused: Vec<(Limit, String)>,
+}
+
+/// How many of so many open files a process can be allowed here. Only root allows more than it was allowed itself, and the kernel has a
+/// limit of its own: where the host is stricter than what is wanted, it is the host's word that holds.
+pub(super) fn allowed_files(wanted: u64) -> u64 {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let most = if rustix::process::geteuid().is_root() {
+        let most = std::fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+        most.or(maximum)
+    } else {
+        maximum
+    };
+    most.map_or(wanted, |most| wanted.min(most))
 }

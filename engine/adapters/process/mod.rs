@@ -12,6 +12,8 @@ mod deadline;
 pub mod end;
 pub mod identity;
 pub mod launch;
+#[cfg(test)]
+mod layouts;
 pub mod limits;
 pub mod listener;
 pub mod mechanism;
@@ -23,5 +25,7 @@ mod signals;
 mod spawn;
 mod supervised;
 mod table;
+pub mod usage;
 pub mod user;
+mod wait;
 pub mod witness;

@@ -12,6 +12,7 @@ use super::deadline::Deadline;
 use super::identity::ProcessId;
 use super::supervised::Supervised;
 use super::table::{self, Stat};
+use super::usage::{Now, Usage};
 
 /// A scope could not be made, looked at or ended. Nothing is known about its processes then.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +30,6 @@ pub struct Process {
     pub id: ProcessId,
     /// Its arguments, joined with blanks.
     pub command: String,
-}
-
-/// What a scope used up to now; none where this host does not count it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Usage {
-    /// The most memory at one time, in bytes.
-    pub peak_memory: Option<u64>,
-    /// Processor time, in microseconds.
-    pub cpu_time: Option<u64>,
 }
 
 /// How often a look is repeated while the members change.
@@ -105,12 +97,28 @@ impl Scope {
         Ok(self.members()?.contains(&pid))
     }
 
-    /// What it used.
+    /// What it used since it was taken, as far as this host counts it for the scope as a whole.
     pub fn usage(&self) -> Usage {
         match &self.kind {
-            Kind::Group(group) => Usage { peak_memory: group.peak_memory(), cpu_time: group.cpu_time() },
+            Kind::Group(group) => group.usage(),
             Kind::Supervised(_) => Usage::default(),
         }
+    }
+
+    /// What it uses now. One in which nothing runs uses nothing.
+    pub fn now(&self) -> Result<Now, ScopeError> {
+        let members = self.members()?;
+        let resident = || members.iter().filter_map(|pid| table::resident(*pid)).sum();
+        let counted = match &self.kind {
+            Kind::Group(group) => group.memory(),
+            Kind::Supervised(_) => None,
+        };
+        let usage = self.usage();
+        // Where nobody counts for all of it, those that live have used at least so much.
+        let spent = || members.iter().filter_map(|pid| table::cpu_time(*pid)).sum();
+        let usage = Usage { cpu_time: Some(usage.cpu_time.unwrap_or_else(spent)), ..usage };
+        let processes = u32::try_from(members.len()).unwrap_or(u32::MAX);
+        Ok(Now { memory: Some(counted.unwrap_or_else(resident)), processes, usage })
     }
 
     pub(super) fn members(&self) -> Result<BTreeSet<u32>, ScopeError> {

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 use rustix::thread::UnshareFlags;
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::clone::Cloned;
 use super::identity::{ProcessId, send};
 use super::launch::{Launch, SpawnError};
-use super::running::Exit;
+use super::wait::{self, Reaped};
 use super::{spawn, table, user};
 use crate::base::time::Span;
 
@@ -221,17 +221,16 @@ fn start(launch: &Launch) -> Result<u32, SpawnError> {
 /// Takes note of every death; false where nobody is left.
 fn reap(main: u32) -> io::Result<bool> {
     loop {
-        match rustix::process::wait(WaitOptions::NOHANG) {
-            Ok(None) => return Ok(true),
-            Ok(Some((pid, status))) => {
-                if pid.as_raw_pid().cast_unsigned() == main {
-                    let signal = status.terminating_signal().unwrap_or_default();
-                    say(&status.exit_status().map_or(Exit::Signal(signal), Exit::Code));
+        match wait::any() {
+            Ok(Reaped::NoneYet) => return Ok(true),
+            Ok(Reaped::One(pid, exit, usage)) => {
+                if pid == main {
+                    say(&(exit, usage));
                 }
             }
-            Err(rustix::io::Errno::CHILD) => return Ok(false),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Ok(Reaped::Nobody) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn start(launch: &Launch, user: Option<Identity>, membership: Option<
         cwd: Some(cwd),
         stdio: [stdin, stdout.into(), stderr.into()],
         user,
+        files: launch.files.map(super::limits::allowed_files),
         membership,
     };
     clone::start(&image).map_err(|(step, error)| explain(launch, &program, step, &error))
@@ -71,6 +72,7 @@ pub(super) fn start_own_in(
         cwd: cwd.map_err(|error| SpawnError::other("pass on a folder", &error.into()))?,
         stdio,
         user: None,
+        files: None,
         membership: None,
     };
     clone::start(&image).map_err(|(_, error)| SpawnError::other(format!("start {}", program.display()), &error))
@@ -106,6 +108,7 @@ fn explain(launch: &Launch, program: &str, step: Step, cause: &io::Error) -> Spa
         Step::Files => SpawnError::other("keep the engine's files from the process (needs Linux 5.11)", cause),
         Step::Session => SpawnError::other("start a session", cause),
         Step::Join => SpawnError::other("put the process into its control group", cause),
+        Step::Limit => SpawnError::other("limit the open files of the process", cause),
         Step::User => SpawnError::other("become the user", cause),
         Step::Directory => SpawnError::BadCwd { path: launch.cwd.clone(), why: cause.to_string() },
         Step::Program => match cause.raw_os_error().unwrap_or_default() {

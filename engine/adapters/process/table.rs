@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 
+/// A tick of the clock by which `/proc` counts, in microseconds: the same on all processors that sculpt is built for.
+const TICK: u64 = 10_000;
+
 /// What `/proc/PID/stat` says of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
@@ -105,6 +108,22 @@ pub(super) fn variable(pid: u32, name: &str) -> Option<String> {
     let text = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let value = text.split(|b| *b == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// What a process has resident, in bytes; none where it is gone.
+pub(super) fn resident(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib: u64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// The processor time of a process and of those that it waited for, in microseconds; none where it is gone.
+pub(super) fn cpu_time(pid: u32) -> Option<u64> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // Fields 14 to 17, in ticks.
+    let ticks: u64 = text.rsplit_once(") ")?.1.split(' ').skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Some(ticks * TICK)
 }
 
 /// The process's number in its innermost PID namespace.

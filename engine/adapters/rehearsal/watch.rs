@@ -11,6 +11,7 @@ use crate::base::time::Span;
 use crate::kernel::action::{EffectId, Exit, QuestionId, Seen, Shown};
 use crate::kernel::answer::Answer;
 use crate::kernel::input::Input;
+use crate::kernel::usage::Usage;
 use crate::ports::runtime::Tell;
 
 /// How long what a command leaves behind may take to end after SIGTERM.
@@ -121,7 +122,10 @@ impl World {
             Purpose::Own(id) | Purpose::Adopted(id) => {
                 let outputs = self.outputs_of(&watch.owner, exit);
                 let leftovers = watch.leftovers;
-                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts: Vec::new() } }
+                Input::Seen {
+                    id,
+                    seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts: Vec::new(), usage: Usage::default() },
+                }
             }
             Purpose::Create(id) => Input::Seen { id, seen: self.create_over(&watch.owner, exit) },
             Purpose::Check(question, answer) => Input::Shown(Shown::Answer { question, answer }),

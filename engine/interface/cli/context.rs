@@ -1,5 +1,6 @@
 //! What every verb is given: where it works, and how it may speak.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::remote::wake;
@@ -8,13 +9,14 @@ use crate::adapters::process::identity::ProcessId;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::base::time::Timestamp;
+use crate::driver::host::containment;
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{Look, env};
 use crate::journal::lock;
 use crate::kernel::action::ProcessMark;
 use crate::ports::clock::Clock as _;
 use crate::views::logs::LogFile;
-use crate::views::outside::Outside;
+use crate::views::outside::{Now, Outside};
 use crate::views::replay::Replay;
 
 /// What every verb is given.
@@ -63,7 +65,15 @@ impl Context {
 
 /// A look at the world as it is now.
 pub fn with_outside<T>(workspace: &Workspace, look: impl FnOnce(&Outside<'_>) -> T) -> T {
-    look(&Outside { now: now(), alive: &alive, engine: lock::holder(&workspace.folder()).is_some() })
+    // Found out only where somebody asks.
+    let holding = OnceCell::new();
+    let usage = |process: &ProcessMark| {
+        let containment = holding.get_or_init(|| workspace.known_id().map(|id| containment(&id))).as_ref()?;
+        // What cannot be seen is shown as unknown.
+        let now = containment.find(&process.scope).ok()??.now().ok()?;
+        Some(Now { memory: now.memory, processes: now.processes, usage: now.usage.into() })
+    };
+    look(&Outside { now: now(), alive: &alive, usage: &usage, engine: lock::holder(&workspace.folder()).is_some() })
 }
 
 /// Now.

@@ -24,6 +24,7 @@ Carry it out
 Look
   status       how the goals stand
   ps           what lives, and whose it is
+  top          what it uses, and what was used
   logs         what was said
   why          why it is so
   runs         what was run

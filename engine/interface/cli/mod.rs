@@ -30,6 +30,7 @@ pub mod signals;
 pub mod status;
 pub mod stop;
 pub mod supervise;
+pub mod top;
 pub mod validate;
 pub mod verify;
 pub mod why;

@@ -9,14 +9,11 @@ use super::changes;
 use super::context::{Context, with_outside};
 use super::prepare::{Choices, compiled};
 use super::saved::Saved;
-use crate::adapters::process::containment::Containment;
-use crate::adapters::process::limits::Limit as HostLimit;
-use crate::adapters::process::mechanism::Report;
+use crate::driver::host;
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{show, show_json};
 use crate::plan::explain::dot::dot;
 use crate::plan::explain::explanation::{Explanation, explain};
-use crate::plan::explain::limits::{HostReport, Limit};
 use crate::plan::explain::mermaid::mermaid;
 use crate::plan::explain::text::text;
 use crate::views::difference::{Difference, difference};
@@ -63,10 +60,8 @@ impl Plan {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
         let (plan, document) = compiled(context, &workspace, &self.file, &self.choices)?;
-        let program = std::env::current_exe().map_err(Failure::file("find", "the program itself"))?;
-        // The id only names groups, and none is made here.
-        let host = Containment::detect("plan", &program);
-        let explanation = explain(&plan, &host_report(host.report()));
+        let host = host::look();
+        let explanation = explain(&plan, &host);
         let replay = Replay::of(&workspace.folder())?;
         let difference = with_outside(&workspace, |outside| difference(&plan, &replay.state, outside));
         match if context.json { Format::Json } else { self.format } {
@@ -78,6 +73,10 @@ impl Plan {
             Format::Mermaid => show(&mermaid(&explanation))?,
             Format::Json => show_json(&Shown { explanation, difference })?,
         }
+        let refused = host::refused(&plan, || host);
+        if !refused.is_empty() {
+            return Err(Failure::Unmet(refused));
+        }
         if let Some(file) = &self.out {
             let saved = Saved::new(context, &workspace, &self.file, &self.choices, (plan, &document), &replay.state)?;
             saved.write(&context.path(file))?;
@@ -86,19 +85,5 @@ impl Plan {
             }
         }
         Ok(0)
-    }
-}
-
-/// What the host can do, in the plan's words.
-fn host_report(report: &Report) -> HostReport {
-    let limit = |limit: &HostLimit| match limit {
-        HostLimit::Memory => Limit::Memory,
-        HostLimit::Cpus => Limit::Cpus,
-        HostLimit::Pids => Limit::Pids,
-    };
-    HostReport {
-        mechanism: report.mechanism.to_string(),
-        enforceable: report.limits.iter().map(limit).collect(),
-        gaps: report.gaps.iter().map(|gap| gap.sentence().to_owned()).collect(),
     }
 }

@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use super::context::Context;
 use super::{
     answer, audit, completions, down, help, import, init, logs, plan, ps, rehearse, resume, retry, run, runs, schema, service, status,
-    stop, supervise, validate, verify, why,
+    stop, supervise, top, validate, verify, why,
 };
 use crate::interface::failure::Failure;
 
@@ -59,6 +59,8 @@ pub enum Verb {
     Status(status::Status),
     /// Show what lives, and whose it is
     Ps(ps::Ps),
+    /// Show what is used by what lives, and was by what has ended
+    Top(top::Top),
     /// Show what was said at a place
     Logs(logs::Logs),
     /// Explain why something is so
@@ -113,6 +115,7 @@ fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
         Some(Verb::Down(down)) => down.carry_out(context),
         Some(Verb::Status(status)) => status.carry_out(context),
         Some(Verb::Ps(ps)) => ps.carry_out(context),
+        Some(Verb::Top(top)) => top.carry_out(context),
         Some(Verb::Logs(logs)) => logs.carry_out(context),
         Some(Verb::Why(why)) => why.carry_out(context),
         Some(Verb::Runs(runs)) => runs.carry_out(context),

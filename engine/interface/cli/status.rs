@@ -85,6 +85,10 @@ fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
     if let Some(parent) = &goal.parent {
         let _ = writeln!(text, "    {}", parent.words());
     }
+    for missed in &goal.unenforced {
+        let limits = missed.limits.iter().map(|limit| limit.word()).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "    not enforced on this host: {limits} of {}", missed.owner);
+    }
     if goal.outcome != GoalOutcome::Down || whole {
         phases(&mut text, goal, whole, look);
     }

@@ -1,13 +1,13 @@
 //! Limits, and whether this host can enforce them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::owner::Owner;
 use crate::manifest::policy::{Enforce, Limits};
 use crate::plan::sealed::Plan;
 
 /// What can be limited by a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Limit {
     /// Memory.
@@ -19,6 +19,9 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Memory, Self::Cpus, Self::Pids];
+
     /// The word for it, as in the manifest.
     pub const fn word(self) -> &'static str {
         match self {
@@ -34,7 +37,7 @@ impl Limit {
 pub struct HostReport {
     /// How processes are held together there, as the end of "processes are held together by …".
     pub mechanism: String,
-    /// What it can limit. Open files are limited everywhere.
+    /// What it can limit beside open files, which are limited everywhere.
     pub enforceable: Vec<Limit>,
     /// What it cannot promise, each as the end of "it cannot promise: …".
     pub gaps: Vec<String>,
@@ -54,7 +57,7 @@ pub struct Limited {
 }
 
 /// All declared limits: the goal's, then those of phases and resources in the order of the plan.
-pub(super) fn limits(plan: &Plan, host: &HostReport) -> Vec<Limited> {
+pub fn limits(plan: &Plan, host: &HostReport) -> Vec<Limited> {
     let limited = |owner: Owner, limits: &Limits| {
         let declared =
             [(Limit::Memory, limits.memory.is_some()), (Limit::Cpus, limits.cpus.is_some()), (Limit::Pids, limits.pids.is_some())];

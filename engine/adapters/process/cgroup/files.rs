@@ -24,6 +24,21 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     io::Write::write_all(&mut open_for_writing(path)?, text.as_bytes())
 }
 
+/// The number in a file; none where there is no such file, or no number in it.
+pub(super) fn number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The number behind a word at the beginning of a line.
+pub(super) fn numbered(path: &Path, word: &str) -> Option<u64> {
+    after(&fs::read_to_string(path).ok()?, word)
+}
+
+/// The same in a text.
+pub(super) fn after(text: &str, word: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
 /// Makes a directory and those above it; true where it is new.
 pub(super) fn make(path: &Path) -> io::Result<bool> {
     #[expect(clippy::disallowed_methods, reason = "a group of ours")]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustix::process::Signal;
 
 use super::files::{self, failed};
+use super::meter::Meter;
 use crate::adapters::process::clone::{Membership, lives_in};
 use crate::adapters::process::deadline::Deadline;
 use crate::adapters::process::identity::{open_pid, send};
@@ -34,7 +35,7 @@ pub(in super::super) enum Version {
     V1,
 }
 
-/// A directory of a version 1 controller (or of version 2's own) that limits the members.
+/// A directory of a version 1 controller (or of version 2's own) that limits the members, or counts what they use.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Limited {
     pub(in super::super) limit: Limit,
@@ -57,19 +58,22 @@ pub(in super::super) struct Group {
     /// The events of version 2, read often.
     events: OnceLock<File>,
     limited: Mutex<Vec<Limited>>,
+    meter: Meter,
 }
 
 impl Group {
     /// Makes or takes the group of this directory.
     pub(super) fn open(dir: PathBuf, version: Version) -> Result<Self, ScopeError> {
-        // Whoever made it before us may have killed it.
-        let killed = AtomicBool::new(dir.is_dir());
+        // Whoever made it before us may have killed it, and has used something in it.
+        let was_there = dir.is_dir();
+        let killed = AtomicBool::new(was_there);
         files::make(&dir).map_err(failed("make the group", &dir))?;
         let folder = match version {
             Version::V2 => Some(Arc::new(File::open(&dir).map_err(failed("open", &dir))?)),
             Version::V1 => None,
         };
-        Ok(Self { dir, version, folder, killed, procs: OnceLock::new(), events: OnceLock::new(), limited: Mutex::default() })
+        let meter = Meter::of(if was_there { None } else { Some(0) });
+        Ok(Self { dir, version, folder, killed, procs: OnceLock::new(), events: OnceLock::new(), limited: Mutex::default(), meter })
     }
 
     pub(in super::super) fn dir(&self) -> &Path {
@@ -78,11 +82,28 @@ impl Group {
 
     /// Adds what limits the members; before any is started.
     pub(super) fn limit(&self, limited: Vec<Limited>) {
-        self.limited.lock().unwrap_or_else(PoisonError::into_inner).extend(limited);
+        let mut all = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| limited.iter().all(|new| new.dir != known.dir));
+        all.extend(limited);
     }
 
     pub(super) fn limited(&self) -> Vec<Limited> {
         self.limited.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Those of them that are this group's alone, and not its goal's: they are named as it is, and go with it.
+    pub(super) fn own(&self) -> Vec<Limited> {
+        let mut limited = self.limited();
+        limited.retain(|limited| limited.dir.file_name() == self.dir.file_name());
+        limited
+    }
+
+    pub(super) const fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(super) const fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// How a process becomes a member.
@@ -96,7 +117,7 @@ impl Group {
         Ok(Membership {
             folder: self.folder.clone().filter(|folder| !self.killed.load(Ordering::Relaxed) && can_be_born(folder)),
             procs,
-            limits: self.limited().into_iter().filter_map(|limited| limited.procs).collect(),
+            limits: innermost(&self.limited()).into_iter().filter_map(|limited| limited.procs).collect(),
         })
     }
 
@@ -242,28 +263,18 @@ impl Group {
     /// Removes the group and its limits; an error while somebody is in it.
     pub(in super::super) fn remove(&self) -> Result<(), ScopeError> {
         files::remove(&self.dir).map_err(failed("remove the group", &self.dir))?;
-        for limited in self.limited() {
-            // The goal's own limits stay: others are in them. Ours are named as we are.
-            if limited.dir.file_name() == self.dir.file_name() {
-                files::remove(&limited.dir).map_err(failed("remove the group", &limited.dir))?;
-            }
+        // The goal's own limits stay: others are in them.
+        for limited in self.own() {
+            files::remove(&limited.dir).map_err(failed("remove the group", &limited.dir))?;
         }
         Ok(())
     }
+}
 
-    /// The most memory that the members used at one time, in bytes; none where no controller counts it.
-    pub(in super::super) fn peak_memory(&self) -> Option<u64> {
-        let limited = self.limited();
-        let v1 = limited.iter().filter(|l| l.limit == Limit::Memory && l.dir.file_name() == self.dir.file_name());
-        let files = v1.map(|l| l.dir.join("memory.max_usage_in_bytes")).chain([self.dir.join("memory.peak")]);
-        files.into_iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
-    }
-
-    /// The processor time that the members used, in microseconds; none where nobody counts it.
-    pub(in super::super) fn cpu_time(&self) -> Option<u64> {
-        let text = fs::read_to_string(self.dir.join("cpu.stat")).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()
-    }
+/// Without those that others of them are inside of: who joins the inner one is in the outer one too.
+fn innermost(limited: &[Limited]) -> Vec<Limited> {
+    let inside = |outer: &Limited| limited.iter().any(|inner| inner.dir != outer.dir && inner.dir.starts_with(&outer.dir));
+    limited.iter().filter(|limited| !inside(limited)).cloned().collect()
 }
 
 /// Whether processes can be born in groups that were never killed. It is tried once: in which group we are ourselves does not change.
@@ -313,6 +324,7 @@ mod tests {
             cwd: "/".into(),
             user: None,
             group: None,
+            files: None,
             stdout: "/dev/null".into(),
             stderr: "/dev/null".into(),
         }

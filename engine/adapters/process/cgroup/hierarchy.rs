@@ -23,6 +23,8 @@ pub(in super::super) struct Hierarchies {
     pub(in super::super) freezer: Option<Place>,
     /// Version 1 controllers, where they are not in version 2.
     pub(in super::super) limits: Vec<(Limit, Place)>,
+    /// Where version 1 counts processor time. Version 2 does so in every group.
+    pub(in super::super) cpuacct: Option<Place>,
 }
 
 impl Hierarchies {
@@ -46,6 +48,7 @@ impl Hierarchies {
         Self {
             v2: v2.and_then(|path| mounts.iter().find(|mount| mount.kind == "cgroup2")?.place(path)),
             freezer: v1("freezer"),
+            cpuacct: v1("cpuacct"),
             limits: Limit::ALL.into_iter().filter_map(|limit| Some((limit, v1(limit.controller())?))).collect(),
         }
     }
@@ -110,7 +113,8 @@ mod tests {
         assert_eq!(found.freezer, Some(place("/sys/fs/cgroup/freezer", "/sys/fs/cgroup/freezer")));
         let memory = place("/sys/fs/cgroup/memory", "/sys/fs/cgroup/memory/api/x");
         let cpu = place("/sys/fs/cgroup/cpu all", "/sys/fs/cgroup/cpu all");
-        assert_eq!(found.limits, [(Limit::Memory, memory), (Limit::Cpus, cpu)]);
+        assert_eq!(found.limits, [(Limit::Memory, memory), (Limit::Cpus, cpu.clone())]);
+        assert_eq!(found.cpuacct, Some(cpu), "one mount may have both");
     }
 
     #[test]

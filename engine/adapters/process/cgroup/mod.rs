@@ -3,4 +3,5 @@
 pub(super) mod files;
 pub(super) mod group;
 pub(super) mod hierarchy;
+mod meter;
 pub(super) mod pool;

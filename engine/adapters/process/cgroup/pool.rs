@@ -26,12 +26,15 @@ pub(in super::super) struct Pool {
     version: Version,
     /// Version 1 controllers beside.
     controllers: Vec<(Limit, Place)>,
+    /// Where version 1 counts processor time, where the groups themselves do not.
+    counter: Option<Place>,
     goals: Mutex<HashMap<String, Goal>>,
 }
 
 #[derive(Debug, Default)]
 struct Goal {
     limited: Vec<Limited>,
+    limits: Limits,
     next: u32,
     free: Vec<(String, Arc<Group>)>,
     /// What attempts were given, in use or free. Only these come back into the pool.
@@ -40,14 +43,26 @@ struct Goal {
     found: HashSet<String>,
 }
 
+/// Whether a group serves a resource: then it is used once.
+fn is_resource(name: &str) -> bool {
+    parts(name).1.starts_with("r.")
+}
+
 /// The goal and the last part of a group's name.
 fn parts(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or((name, ""))
 }
 
 impl Pool {
-    pub(in super::super) fn new(workspace: String, place: Place, version: Version, controllers: Vec<(Limit, Place)>) -> Self {
-        Self { workspace, place, version, controllers, goals: Mutex::default() }
+    pub(in super::super) fn new(
+        workspace: String,
+        place: Place,
+        version: Version,
+        controllers: Vec<(Limit, Place)>,
+        counter: Option<Place>,
+    ) -> Self {
+        let counter = counter.filter(|_| version == Version::V1);
+        Self { workspace, place, version, controllers, counter, goals: Mutex::default() }
     }
 
     fn root(&self) -> PathBuf {
@@ -59,6 +74,7 @@ impl Pool {
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = goals.entry(goal.to_owned()).or_default();
         if let Some(free) = entry.free.pop() {
+            free.1.begin_counting();
             return Ok(free);
         }
         loop {
@@ -71,6 +87,13 @@ impl Pool {
             // One that an engine before us left in use is not ours to share.
             if group.is_empty()? {
                 group.limit(entry.limited.clone());
+                if group.meter().is_unknown() {
+                    group.begin_counting();
+                }
+                if entry.limits.memory.is_some() {
+                    // Whoever is killed for what all of them use together is named.
+                    self.count(&name, &group);
+                }
                 let group = Arc::new(group);
                 entry.given.insert(name.clone(), Arc::clone(&group));
                 return Ok((name, group));
@@ -85,7 +108,23 @@ impl Pool {
         let group = Group::open(dir, self.version)?;
         let goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         group.limit(goals.get(goal).map(|goal| goal.limited.clone()).unwrap_or_default());
+        drop(goals);
+        if group.meter().is_unknown() {
+            group.begin_counting();
+        }
+        self.count(name, &group);
         Ok(Arc::new(group))
+    }
+
+    /// Counts what a group uses where groups do not do so by themselves. Where the host does not let us, nobody counts.
+    fn count(&self, name: &str, group: &Group) {
+        if group.own().iter().all(|own| own.limit != Limit::Memory) {
+            group.limit(self.directory(name, Limit::Memory).into_iter().collect());
+        }
+        if let Some(counter) = &self.counter {
+            let counting = Self::joinable(Limit::Cpus, counter.here.join(&self.workspace).join(name));
+            group.limit(counting.into_iter().filter(|new| group.own().iter().all(|own| own.dir != new.dir)).collect());
+        }
     }
 
     /// The group of this name where there is one.
@@ -102,6 +141,17 @@ impl Pool {
             for dir in Self::below(place, &self.workspace, name) {
                 group.limit(vec![Limited { limit: *limit, dir, procs: None }]);
             }
+        }
+        for dir in self.counter.iter().flat_map(|place| Self::below(place, &self.workspace, name)) {
+            group.limit(vec![Limited { limit: Limit::Cpus, dir, procs: None }]);
+        }
+        let limited = std::fs::read_to_string(group.dir().join("memory.max")).is_ok_and(|most| most.trim() != "max");
+        if limited || is_resource(name) && group.dir().join("memory.events").exists() {
+            group.limit(vec![Limited { limit: Limit::Memory, dir: group.dir().to_owned(), procs: None }]);
+        }
+        if is_resource(name) || !group.own().is_empty() {
+            // Only what nobody has limited, and only of attempts, is used again.
+            group.counts_from_its_start();
         }
         Ok(Some(Arc::new(group)))
     }
@@ -149,8 +199,7 @@ impl Pool {
                 // It waits for the next already, or whoever only found it by its name has it no longer: its user gives it back.
                 return Ok(());
             }
-            let own_limits = group.limited().iter().any(|limited| limited.dir.file_name() == group.dir().file_name());
-            if !own_limits && !files::has_children(group.dir()) {
+            if group.own().is_empty() && !files::has_children(group.dir()) {
                 entry.free.push((name.to_owned(), Arc::clone(group)));
                 return Ok(());
             }
@@ -162,7 +211,7 @@ impl Pool {
     /// Removes every empty group of a goal, and the workspace's own when none is left.
     pub(in super::super) fn remove_goal(&self, goal: &str) -> Result<(), ScopeError> {
         self.goals.lock().unwrap_or_else(PoisonError::into_inner).remove(goal);
-        for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)) {
+        for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)).chain(&self.counter) {
             for root in files::named(&place.mount, &self.workspace) {
                 let dir = root.join(goal);
                 files::remove(&dir).map_err(failed("remove the group", &dir))?;
@@ -176,14 +225,20 @@ impl Pool {
     /// Limits a goal as a whole; before its first process.
     pub(in super::super) fn limit_goal(&self, goal: &str, limits: &Limits) -> Enforcement {
         let (limited, enforcement) = self.apply(goal, limits);
-        self.goals.lock().unwrap_or_else(PoisonError::into_inner).entry(goal.to_owned()).or_default().limited = limited;
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = goals.entry(goal.to_owned()).or_default();
+        (entry.limited, entry.limits) = (limited, *limits);
         enforcement
     }
 
     /// Limits one group; before its first process.
     pub(in super::super) fn limit_group(&self, name: &str, group: &Group, limits: &Limits) -> Enforcement {
-        let (limited, enforcement) = self.apply(name, limits);
+        // Version 1 refuses a group more processors than there are around it; more than those it has not got anyway.
+        let around = self.goals.lock().unwrap_or_else(PoisonError::into_inner).get(parts(name).0).and_then(|goal| goal.limits.cpus);
+        let cpus = limits.cpus.map(|cpus| around.map_or(cpus, |around| cpus.min(around)));
+        let (limited, enforcement) = self.apply(name, &Limits { cpus, ..*limits });
         group.limit(limited);
+        self.count(name, group);
         enforcement
     }
 
@@ -202,25 +257,31 @@ impl Pool {
     }
 
     fn apply_one(&self, name: &str, limit: Limit, limits: &Limits) -> Result<Limited, ScopeError> {
-        let v1 = self.controllers.iter().find(|(known, _)| *known == limit).map(|(_, place)| place);
-        let dir = match v1 {
-            Some(place) => place.here.join(&self.workspace).join(name),
-            None => self.root().join(name),
-        };
-        files::make(&dir).map_err(failed("make the group", &dir))?;
-        if v1.is_none() {
-            self.delegate(&dir, limit)?;
-        }
-        for (file, text) in settings(limit, limits, v1.is_some()) {
-            let path = dir.join(file);
+        let limited = self.directory(name, limit)?;
+        for (file, text) in settings(limit, limits, limited.procs.is_some()) {
+            let path = limited.dir.join(file);
             files::write(&path, &text).map_err(failed(&format!("write {text} to"), &path))?;
         }
+        Ok(limited)
+    }
+
+    /// The directory of a group where this is limited and counted.
+    fn directory(&self, name: &str, limit: Limit) -> Result<Limited, ScopeError> {
+        if let Some((_, place)) = self.controllers.iter().find(|(known, _)| *known == limit) {
+            return Self::joinable(limit, place.here.join(&self.workspace).join(name));
+        }
+        let dir = self.root().join(name);
+        files::make(&dir).map_err(failed("make the group", &dir))?;
+        self.delegate(&dir, limit)?;
+        Ok(Limited { limit, dir, procs: None })
+    }
+
+    /// A directory of version 1, which its members have to join.
+    fn joinable(limit: Limit, dir: PathBuf) -> Result<Limited, ScopeError> {
+        files::make(&dir).map_err(failed("make the group", &dir))?;
         let path = dir.join("cgroup.procs");
-        let procs = match v1 {
-            Some(_) => Some(Arc::new(files::open_for_writing(&path).map_err(failed("open", &path))?)),
-            None => None,
-        };
-        Ok(Limited { limit, dir, procs })
+        let procs = files::open_for_writing(&path).map_err(failed("open", &path))?;
+        Ok(Limited { limit, dir, procs: Some(Arc::new(procs)) })
     }
 
     /// Version 2 hands a controller down one level at a time, and not past a group that has processes of its own.
@@ -271,7 +332,7 @@ mod tests {
         let found = Hierarchies::read();
         let offered = [(found.v2, Version::V2), (found.freezer, Version::V1)];
         offered.into_iter().find_map(|(place, version)| {
-            let pool = Pool::new(format!("sculpt-test-{case}-{}", std::process::id()), place?, version, Vec::new());
+            let pool = Pool::new(format!("sculpt-test-{case}-{}", std::process::id()), place?, version, Vec::new(), None);
             files::make(&pool.root()).is_ok().then_some(pool)
         })
     }

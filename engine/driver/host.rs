@@ -1,0 +1,71 @@
+//! What this host can enforce of a plan's limits, in the plan's words. Looks only.
+
+use std::path::PathBuf;
+
+use super::preflight::Unmet;
+use crate::adapters::process::containment::Containment;
+use crate::adapters::process::mechanism::Report;
+use crate::kernel::options::Unenforced;
+use crate::manifest::policy::Enforce;
+use crate::plan::explain::limits::{HostReport, Limit, limits};
+use crate::plan::sealed::Plan;
+
+/// The best that this host offers to hold processes together, with this very program as the supervisor where one is needed.
+pub fn containment(id: &str) -> Containment {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sculpt"));
+    Containment::detect(id, &program)
+}
+
+/// What this host can do. Nothing is made by it.
+pub fn look() -> HostReport {
+    // The id only names groups, and none is made here.
+    told(containment("plan").report())
+}
+
+fn told(report: &Report) -> HostReport {
+    HostReport {
+        mechanism: report.mechanism.to_string(),
+        enforceable: report.limits.iter().copied().map(Limit::from).collect(),
+        gaps: report.gaps.iter().map(|gap| gap.sentence().to_owned()).collect(),
+    }
+}
+
+/// The limits that a plan declares and that are not enforced there, place by place.
+pub fn unenforced(plan: &Plan, enforceable: &[Limit]) -> Vec<Unenforced> {
+    let host = HostReport { enforceable: enforceable.to_vec(), ..HostReport::default() };
+    let missed = limits(plan, &host).into_iter().filter(|limited| !limited.unenforced.is_empty());
+    missed.map(|limited| Unenforced { owner: limited.owner, limits: limited.unenforced }).collect()
+}
+
+/// What a plan wants enforced strictly and this host cannot enforce. The host is looked at only where there is such a wish.
+pub fn refused(plan: &Plan, host: impl FnOnce() -> HostReport) -> Vec<Unmet> {
+    if !wishes(plan) {
+        return Vec::new();
+    }
+    let host = host();
+    let refused = limits(plan, &host).into_iter().filter(|limited| limited.refused);
+    refused
+        .map(|limited| {
+            let words = limited.unenforced.iter().map(|limit| limit.word()).collect::<Vec<_>>().join(", ");
+            let held = &host.mechanism;
+            Unmet {
+                what: format!(
+                    "{}: `enforce: strict` limits {words}, which cannot be limited here: processes are held by {held}",
+                    limited.owner
+                ),
+                hint: "run it where control groups may be written (as root, or in a delegated group), or say `enforce: best-effort`"
+                    .to_owned(),
+            }
+        })
+        .collect()
+}
+
+/// Whether anything is to be enforced strictly.
+fn wishes(plan: &Plan) -> bool {
+    let strict = |enforce: Option<Enforce>| enforce == Some(Enforce::Strict);
+    let specs = plan.phases.iter().map(|phase| &phase.spec);
+    strict(plan.limits.enforce)
+        || specs
+            .flat_map(|spec| spec.limits.iter().chain(spec.resources.values().filter_map(|resource| resource.limits.as_ref())))
+            .any(|limits| strict(limits.enforce))
+}
