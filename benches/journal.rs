@@ -131,6 +131,7 @@ fn attempt(plan: &Plan, run: &RunId, phase: PhaseIx, owner: &Owner, number: u64)
         outputs: indexmap::IndexMap::new(),
         artifacts: Vec::new(),
         usage: opensculpt::kernel::usage::Usage { cpu_ms: Some(2), ..Default::default() },
+        suspects: Vec::new(),
     };
     let run = run.clone();
     [

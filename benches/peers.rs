@@ -5,6 +5,8 @@
 
 #[path = "journal.rs"]
 mod journal;
+#[path = "suspects.rs"]
+mod suspects;
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -23,7 +25,7 @@ type Bench = fn(&Path);
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let all: [(&str, Bench); 7] = [
+    let all: [(&str, Bench); 8] = [
         ("wide", |folder| beside_ninja(folder, "wide", false)),
         ("chained", |folder| beside_ninja(folder, "chained", true)),
         ("plan", plan_10_000),
@@ -31,6 +33,7 @@ fn main() {
         ("memory", memory),
         ("run-10000", run_10_000),
         ("journal", journal::bench),
+        ("suspects", suspects::bench),
     ];
     for (name, bench) in all {
         if wanted.is_empty() || wanted.iter().any(|other| name.contains(other.as_str())) {

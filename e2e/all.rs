@@ -25,4 +25,5 @@ mod rollback;
 mod saved;
 mod secrets;
 mod supervisor;
+mod suspects;
 mod world;

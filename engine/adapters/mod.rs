@@ -7,5 +7,6 @@ pub mod probes;
 pub mod process;
 pub mod rehearsal;
 pub mod socket;
+pub mod suspects;
 pub mod vault;
 pub mod workspace;

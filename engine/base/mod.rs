@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod digest;
 pub mod label;
+pub mod marks;
 pub mod name;
 pub mod owner;
 pub mod size;

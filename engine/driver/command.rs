@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use super::marks::{ATTEMPT, GOAL, PHASE, RUN, WORKSPACE};
 use super::shell::{argv, service_argv};
 use super::texts::{TextError, Texts};
+use crate::base::marks::{ATTEMPT, GOAL, PHASE, RUN, WORKSPACE};
 use crate::kernel::fault::Fault;
 use crate::manifest::check::{Exec, ExecFull};
 use crate::manifest::goal::EnvValue;

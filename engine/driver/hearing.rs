@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use crate::kernel::action::{Seen, Shown};
 use crate::kernel::input::{Input, Request};
+use crate::kernel::suspect::Suspect;
 
 impl Engine {
     /// Hides secrets in what was heard, before anybody can keep it.
@@ -22,9 +23,10 @@ impl Engine {
             Input::Seen { id, seen: Seen::Failed { fault, evidence } } => {
                 Input::Seen { id, seen: Seen::Failed { fault, evidence: self.mask.apply(&evidence) } }
             }
-            Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, mut outputs, artifacts, usage } } => {
+            Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, mut outputs, artifacts, usage, mut suspects } } => {
                 outputs.values_mut().for_each(|value| *value = self.mask.apply(value));
-                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage } }
+                suspects.iter_mut().flat_map(Suspect::foreign_texts).for_each(|text| *text = self.mask.apply(text));
+                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects } }
             }
             Input::Seen { id, seen: Seen::Begun { path } } => {
                 Input::Seen { id, seen: Seen::Begun { path: path.filter(|path| self.mask.apply(path) == *path) } }

@@ -8,7 +8,6 @@ mod hands;
 mod hearing;
 pub mod host;
 mod job;
-pub mod marks;
 pub mod opening;
 pub mod preflight;
 mod probing;

@@ -70,7 +70,7 @@ impl Look {
     pub fn mark(self, word: &str) -> (&'static str, Tone) {
         match word {
             "verified" | "ready" | "pass" => (self.pick("✓", "+"), Tone::Green),
-            "unverified" | "unproven" | "unhealthy" => ("!", Tone::Yellow),
+            "unverified" | "unproven" | "unhealthy" | "marked" => ("!", Tone::Yellow),
             "failed" | "regressed" | "interrupted" | "fail" | "budget" => (self.pick("✗", "x"), Tone::Red),
             "unknown" => ("?", Tone::Dim),
             "running" | "verifying" | "stopping" | "creating" => (self.pick("▸", ">"), Tone::Blue),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Stage};
 use super::fault::Fault;
+use super::suspect::Suspect;
 use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::time::Span;
@@ -214,6 +215,9 @@ pub enum Seen {
         /// What it used.
         #[serde(default, skip_serializing_if = "Usage::is_unknown")]
         usage: Usage,
+        /// What it may have started outside of its scope. Only looked for around a phase's command.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        suspects: Vec<Suspect>,
     },
     /// A passive resource was not there, and is about to be made, once this is recorded: from then on what is there is sculpt's to remove.
     Begun {

@@ -236,6 +236,11 @@ impl State {
             entry.usage = *usage;
             entry.artifacts.clone_from(artifacts);
         }
+        if let (Effect::Work { run, attempt, .. }, Seen::Exited { suspects, .. }) = (&effect, seen)
+            && let Some(goal) = self.goals.get_mut(&owner.goal)
+        {
+            goal.suspect(&owner, run, *attempt, suspects);
+        }
         self.observe_attempt(&effect, seen);
         let want = match (&effect, seen) {
             (Effect::Serve { run, phase, resource, .. }, Seen::Exited { usage, .. }) => {

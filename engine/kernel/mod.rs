@@ -35,6 +35,7 @@ pub mod standing;
 pub mod state;
 pub mod stock;
 pub mod strength;
+pub mod suspect;
 mod teardown;
 pub mod turn;
 pub mod usage;

@@ -13,6 +13,7 @@ pub use super::phase_run::{Failure, PhaseRun, Replaced, Reply};
 use super::record::{RunOptions, StopReason};
 use super::requests::is_parked;
 use super::stock::Resource;
+use super::suspect::Suspected;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -69,6 +70,9 @@ pub struct Goal {
     pub proofs: HashMap<Name, Proved>,
     /// The keys of the checks that were seen to fail before some work, in any run.
     pub reds: HashSet<String>,
+    /// What its attempts may have started outside of everything that is held, in the order in which it was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<Suspected>,
     /// True while it is being torn down.
     pub falling: bool,
     /// True from then on until it is run again.

@@ -12,6 +12,7 @@ pub mod replay;
 pub mod runs;
 pub mod standing;
 pub mod status;
+pub mod suspects;
 pub mod top;
 pub mod why;
 pub mod within;

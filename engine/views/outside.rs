@@ -4,6 +4,7 @@ use crate::base::time::Timestamp;
 use crate::kernel::action::ProcessMark;
 use crate::kernel::resource::ResourceState;
 use crate::kernel::stock::Resource;
+use crate::kernel::suspect::Subject;
 use crate::kernel::usage::Usage;
 
 /// A look at the world, as far as a view needs one.
@@ -15,6 +16,8 @@ pub struct Outside<'a> {
     pub alive: &'a dyn Fn(&ProcessMark) -> bool,
     /// What the scope of a process that runs uses now; none where that cannot be seen.
     pub usage: &'a dyn Fn(&ProcessMark) -> Option<Now>,
+    /// Whether this is still on the host, as far as it can be seen.
+    pub there: &'a dyn Fn(&Subject) -> bool,
     /// Whether an engine is at work in the workspace.
     pub engine: bool,
 }

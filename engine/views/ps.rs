@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::outside::Outside;
 use super::replay::Replay;
 use super::status::{ResourceStatus, resource_status};
+use super::suspects::{SuspectStatus, suspected};
 use crate::base::name::Name;
 use crate::kernel::action::Effect;
 
@@ -15,6 +16,8 @@ pub struct Ps {
     pub resources: Vec<ResourceStatus>,
     /// The commands at work.
     pub work: Vec<WorkStatus>,
+    /// What attempts may have started outside of everything that is held, and what is still there of it.
+    pub suspected: Vec<SuspectStatus>,
 }
 
 /// A phase's command at work.
@@ -47,5 +50,10 @@ pub fn ps(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Ps {
         }
         _ => None,
     });
-    Ps { resources: resources.map(|resource| resource_status(resource, outside)).collect(), work: work.collect() }
+    let goals = replay.state.goals.iter().filter(|(name, _)| wanted(name));
+    Ps {
+        resources: resources.map(|resource| resource_status(resource, outside)).collect(),
+        work: work.collect(),
+        suspected: goals.flat_map(|(_, goal)| suspected(goal, outside)).collect(),
+    }
 }

@@ -6,6 +6,7 @@ use super::outside::Outside;
 use super::phase::summary;
 use super::replay::Replay;
 use super::standing::{GoalOutcome, green_as_of, judge, regressed};
+use super::suspects::{SuspectStatus, suspected};
 use super::within::Within;
 use crate::base::name::Name;
 use crate::kernel::fault::Fault;
@@ -55,6 +56,8 @@ pub struct GoalStatus {
     pub phases: Vec<PhaseStatus>,
     /// What it made and what is still there, in the order in which it was made.
     pub resources: Vec<ResourceStatus>,
+    /// What its attempts may have started outside of everything that is held, and what is still there of it.
+    pub suspected: Vec<SuspectStatus>,
     /// Its daemons.
     pub daemons: [(); 0],
     /// Its open needs.
@@ -147,6 +150,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         unenforced: run.map(|run| run.options.unenforced.clone()).unwrap_or_default(),
         phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
         resources: goal.live_resources().map(|resource| resource_status(resource, outside)).collect(),
+        suspected: suspected(goal, outside),
         daemons: [],
         demands: [],
     }

@@ -25,7 +25,7 @@ fn an_empty_workspace_as_json() {
     let dir = workspace(&[]);
     assert_eq!(sculpt(dir.path(), &["status", "--json"]).json(), json!({ "goals": [] }));
     assert_eq!(sculpt(dir.path(), &["--json"]).json(), json!({ "goals": [] }));
-    assert_eq!(sculpt(dir.path(), &["ps", "--json"]).json(), json!({ "resources": [], "work": [] }));
+    assert_eq!(sculpt(dir.path(), &["ps", "--json"]).json(), json!({ "resources": [], "work": [], "suspected": [] }));
     assert_eq!(sculpt(dir.path(), &["runs", "--json"]).json(), json!({ "runs": [], "pruned": 0 }));
 }
 

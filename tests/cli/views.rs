@@ -130,7 +130,7 @@ impl Story {
     }
 
     fn outside<'a>(&self, alive: &'a dyn Fn(&ProcessMark) -> bool, engine: bool) -> Outside<'a> {
-        Outside { now: Timestamp(self.at + 60_000), alive, usage: &|_| None, engine }
+        Outside { now: Timestamp(self.at + 60_000), alive, usage: &|_| None, there: &|_| true, engine }
     }
 
     fn goal(&self, alive: bool, engine: bool) -> GoalStatus {
@@ -176,6 +176,7 @@ fn exited(exit: Exit) -> Seen {
         outputs: indexmap::IndexMap::new(),
         artifacts: Vec::new(),
         usage: opensculpt::kernel::usage::Usage::default(),
+        suspects: Vec::new(),
     }
 }
 

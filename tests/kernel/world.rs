@@ -362,6 +362,7 @@ impl World {
             outputs: IndexMap::new(),
             artifacts: Vec::new(),
             usage: opensculpt::kernel::usage::Usage::default(),
+            suspects: Vec::new(),
         };
         self.seen(0, id, seen);
     }

@@ -14,7 +14,9 @@ name: mixed
 phases:
   made:
     resources: { place: { directory: place, scope: goal, keep: false }, here: { directory: ., scope: goal, keep: false } }
-    run: echo "greeting=hello" >> "$SCULPT_OUTPUT"; echo made > place/file
+    run: |
+      echo "greeting=hello" >> "$SCULPT_OUTPUT"; echo made > place/file
+      mkdir -p "$HOME/.config/systemd/user"; echo "ExecStart=$PWD/x" > "$HOME/.config/systemd/user/made.service"
     verify: { checks: [ { file: place/file } ] }
   flaky:
     run: test "$SCULPT_ATTEMPT" -ge 2
@@ -81,7 +83,7 @@ fn take(dir: &Path) -> Sample {
     let one = |command: &str| serde_json::from_str::<Value>(&shell(dir, command)).unwrap_or_else(|error| panic!("{command}: {error}"));
     let mut events = Vec::new();
     let mut run = |command: &str| events.extend(lines(&shell(dir, command)));
-    run("sculpt run mixed.yaml --json");
+    run("HOME=$PWD/home sculpt run mixed.yaml --json");
     run("sculpt run asking.yaml --json");
     let status = one("sculpt status --json");
     run("sculpt answer asking yes --json");

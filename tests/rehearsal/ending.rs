@@ -38,7 +38,7 @@ impl Watcher {
                 .map(|(ix, _)| run.owner(ix).to_string())
                 .collect();
             assert!(!waiting.is_empty(), "a run neither ends nor waits for anybody\n{}", self.story());
-            let outside = Outside { now: simulation.time(), alive: &|_| true, usage: &|_| None, engine: true };
+            let outside = Outside { now: simulation.time(), alive: &|_| true, usage: &|_| None, there: &|_| true, engine: true };
             let told = why(&Replay::over(state.clone()), &outside, &|_| String::new(), name.as_str()).unwrap();
             assert!(told.hints.iter().any(|hint| waiting.iter().any(|place| hint.contains(place.as_str()))), "{told:?}");
         }

@@ -8,6 +8,7 @@ use super::intent::Intents;
 use super::lease::Leases;
 use super::prepare::Vaults;
 use crate::adapters::process::containment::Containment;
+use crate::adapters::suspects::lookout::Lookout;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -27,18 +28,20 @@ pub struct LocalRuntime {
     pub(super) workspace: Workspace,
     intents: Arc<Intents>,
     vaults: Vaults,
+    lookout: Arc<Lookout>,
 }
 
 impl LocalRuntime {
     /// A runtime for a workspace.
     pub fn new(workspace: Workspace, containment: Arc<Containment>, vaults: Vaults) -> Self {
-        Self { leases: Arc::new(Leases::new(containment)), inquiries: Arc::default(), workspace, intents: Arc::default(), vaults }
+        let (leases, lookout) = (Arc::new(Leases::new(containment)), Arc::new(Lookout::of_host()));
+        Self { leases, inquiries: Arc::default(), workspace, intents: Arc::default(), vaults, lookout }
     }
 
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
         let seen = match job {
             Job::Prepare(job) => super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job).await,
-            Job::Work(job) => return super::work::work(self.leases, id, owner, job, tell).await,
+            Job::Work(job) => return super::work::work(self.leases, self.lookout, id, owner, job, tell).await,
             Job::Serve(job) => return super::serve::serve(self.leases, id, owner, job, tell).await,
             Job::Watch(job) => return super::watch::watch(self.leases, id, owner, *job, tell).await,
             Job::Create(job) => super::custom::create(&self.leases, &owner, &job, self.intents.announce(id, None, &tell)).await,

@@ -17,9 +17,15 @@ pub(super) async fn serve(leases: Arc<Leases>, id: EffectId, owner: Owner, job: 
         Ok((running, lease)) => {
             tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), &lease) } });
             let seen = match await_and_sweep(running, &lease).await {
-                Ok(Swept { exit, leftovers, survivors, usage }) => {
-                    Seen::Exited { exit, leftovers, survivors, outputs: indexmap::IndexMap::new(), artifacts: Vec::new(), usage }
-                }
+                Ok(Swept { exit, leftovers, survivors, usage }) => Seen::Exited {
+                    exit,
+                    leftovers,
+                    survivors,
+                    outputs: indexmap::IndexMap::new(),
+                    artifacts: Vec::new(),
+                    usage,
+                    suspects: Vec::new(),
+                },
                 Err(error) => error.seen(),
             };
             super::work::release(&leases, &owner, &lease);

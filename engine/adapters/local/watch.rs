@@ -39,5 +39,5 @@ async fn to_its_end(leases: &Leases, owner: &Owner, job: WatchJob) -> Result<See
         Some(Err((fault, evidence))) => return Ok(Seen::Failed { fault, evidence }),
         None => Default::default(),
     };
-    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage })
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects: Vec::new() })
 }

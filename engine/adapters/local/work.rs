@@ -13,6 +13,7 @@ use crate::adapters::process::limits::{Enforcement, Limits as ScopeLimits};
 use crate::adapters::process::running::{Exit as ProcessExit, Running};
 use crate::adapters::process::scope::ScopeError;
 use crate::adapters::process::usage::Usage as ProcessUsage;
+use crate::adapters::suspects::lookout::Lookout;
 use crate::base::digest::Digest;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -170,10 +171,10 @@ pub(super) async fn sweep_up(exit: Exit, command: ProcessUsage, lease: &Arc<Leas
 }
 
 /// Runs a phase's command to its end.
-pub(super) async fn work(leases: Arc<Leases>, id: EffectId, owner: Owner, job: WorkJob, tell: Tell) {
+pub(super) async fn work(leases: Arc<Leases>, lookout: Arc<Lookout>, id: EffectId, owner: Owner, job: WorkJob, tell: Tell) {
     let seen = match leases.attempt(&owner) {
         Ok(lease) => {
-            let seen = carry_out(&leases, &lease, id, &job, &tell).await.unwrap_or_else(|error| error.seen());
+            let seen = carry_out(&leases, &lookout, &lease, id, &job, &tell).await.unwrap_or_else(|error| error.seen());
             release(&leases, &owner, &lease);
             seen
         }
@@ -189,16 +190,25 @@ pub(super) fn release(leases: &Leases, owner: &Owner, lease: &Arc<Lease>) {
     }
 }
 
-async fn carry_out(leases: &Leases, lease: &Arc<Lease>, id: EffectId, job: &WorkJob, tell: &Tell) -> Result<Seen, WorkError> {
+async fn carry_out(
+    leases: &Leases,
+    lookout: &Lookout,
+    lease: &Arc<Lease>,
+    id: EffectId,
+    job: &WorkJob,
+    tell: &Tell,
+) -> Result<Seen, WorkError> {
     if job.command.user.is_some() {
         prepare_output(job)?;
     }
+    let before = lookout.before(&job.command.env);
     let running = start(leases, lease, &job.command)?;
     tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
     let Swept { exit, leftovers, survivors, usage } = await_and_sweep(running, lease).await?;
+    let suspects = lookout.after(&before, leases.containment());
     let outputs = read_outputs(&job.collect.output)?;
     let artifacts = keep_artifacts(&job.collect)?;
-    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage })
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects })
 }
 
 /// Another user cannot make the file of outputs in the engine's folder: it is made for that user.

@@ -4,7 +4,7 @@
 //! started into a scope, and a scope ends as a whole and is then looked at.
 
 pub mod background;
-mod cgroup;
+pub(in crate::adapters) mod cgroup;
 mod clone;
 mod clone3;
 pub mod containment;
@@ -23,6 +23,7 @@ pub mod scope;
 pub mod scope_init;
 mod signals;
 mod spawn;
+pub mod stray;
 mod supervised;
 mod table;
 pub mod usage;

@@ -124,7 +124,15 @@ impl World {
                 let leftovers = watch.leftovers;
                 Input::Seen {
                     id,
-                    seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts: Vec::new(), usage: Usage::default() },
+                    seen: Seen::Exited {
+                        exit,
+                        leftovers,
+                        survivors,
+                        outputs,
+                        artifacts: Vec::new(),
+                        usage: Usage::default(),
+                        suspects: Vec::new(),
+                    },
                 }
             }
             Purpose::Create(id) => Input::Seen { id, seen: self.create_over(&watch.owner, exit) },

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::remote::wake;
 use crate::adapters::clock::HostClock;
 use crate::adapters::process::identity::ProcessId;
+use crate::adapters::suspects::presence::is_there;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::base::time::Timestamp;
@@ -73,7 +74,7 @@ pub fn with_outside<T>(workspace: &Workspace, look: impl FnOnce(&Outside<'_>) ->
         let now = containment.find(&process.scope).ok()??.now().ok()?;
         Some(Now { memory: now.memory, processes: now.processes, usage: now.usage.into() })
     };
-    look(&Outside { now: now(), alive: &alive, usage: &usage, engine: lock::holder(&workspace.folder()).is_some() })
+    look(&Outside { now: now(), alive: &alive, usage: &usage, there: &is_there, engine: lock::holder(&workspace.folder()).is_some() })
 }
 
 /// Now.

@@ -7,8 +7,9 @@ use clap::Args;
 use super::context::Context;
 use super::status::{cells, only};
 use crate::interface::failure::Failure;
-use crate::interface::terminal::{Tone, show, show_json};
+use crate::interface::terminal::{Look, Tone, show, show_json};
 use crate::views::ps::{self, ps};
+use crate::views::suspects::SuspectStatus;
 
 /// Shows what lives, and whose it is.
 #[derive(Debug, Args)]
@@ -26,13 +27,16 @@ impl Ps {
         if context.json {
             show_json(&ps)?;
         } else {
-            show(&table(&ps, context))?;
+            show(&format!("{}{}", table(&ps, context), suspected(&ps.suspected, context.out)))?;
         }
         Ok(0)
     }
 }
 
 fn table(ps: &ps::Ps, context: &Context) -> String {
+    if ps.resources.is_empty() && ps.work.is_empty() && !ps.suspected.is_empty() {
+        return "nothing lives that is known to be of a goal\n".to_owned();
+    }
     if ps.resources.is_empty() && ps.work.is_empty() {
         return "nothing lives: no resource is there, and no command is at work\n".to_owned();
     }
@@ -53,4 +57,21 @@ fn table(ps: &ps::Ps, context: &Context) -> String {
         rows.push([resource.owner.clone(), resource.kind.to_owned(), pid(resource.pid), resource.run.clone(), state]);
     }
     cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() })
+}
+
+/// What may be of a goal, and what a person can do about it.
+fn suspected(suspects: &[SuspectStatus], look: Look) -> String {
+    let mut text = String::new();
+    if !suspects.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n{}", look.paint(Tone::Bold, "suspected: started outside of what sculpt holds, and left alone"));
+    }
+    for suspect in suspects {
+        let SuspectStatus { rank, kind, what, owner, run, attempt, .. } = suspect;
+        let _ = writeln!(text, "{} {kind} {what} ({owner}, {run} attempt {attempt})", look.state(rank.word()));
+        let _ = writeln!(text, "    {}", suspect.evidence);
+        let _ = writeln!(text, "    {} `{}`", look.paint(Tone::Dim, "look:  "), suspect.look);
+        let _ = writeln!(text, "    {} `{}`", look.paint(Tone::Dim, "remove:"), suspect.remove);
+    }
+    text
 }

@@ -99,7 +99,7 @@ impl Rehearse {
 fn stands(simulation: &Simulation, state: State, goal: &Name) -> Result<GoalStatus, Failure> {
     let alive = simulation.alive();
     let is_alive = |process: &crate::kernel::action::ProcessMark| alive.iter().any(|(_, pid)| *pid == process.pid);
-    let outside = Outside { now: simulation.time(), alive: &is_alive, usage: &|_| None, engine: true };
+    let outside = Outside { now: simulation.time(), alive: &is_alive, usage: &|_| None, there: &|_| true, engine: true };
     let found = status(&Replay::over(state), &outside, Some(goal)).goals.pop();
     found.ok_or_else(|| Failure::refused(format!("nothing was recorded of `{goal}`"), "look at its phases with `sculpt plan`"))
 }

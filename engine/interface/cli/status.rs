@@ -14,6 +14,7 @@ use crate::views::place::goal;
 use crate::views::replay::Replay;
 use crate::views::standing::GoalOutcome;
 use crate::views::status::{GoalStatus, status};
+use crate::views::suspects::in_short;
 
 /// Of a goal with more phases than this, only those that are neither green nor pending are listed.
 const LISTED: usize = 40;
@@ -98,6 +99,9 @@ fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
         let told: Vec<String> = earlier.into_iter().chain(resource.pid.map(|pid| format!("pid {pid}"))).collect();
         let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
         let _ = writeln!(text, "    {} {} {}{told}", look.state(resource.state), resource.kind, resource.owner);
+    }
+    if let Some(words) = in_short(&goal.suspected) {
+        let _ = writeln!(text, "    {words}: `sculpt ps {}`", goal.name);
     }
     for phase in goal.phases.iter().filter(|phase| phase.state == "waiting") {
         let _ = writeln!(text, "    answer with `sculpt answer {}/{} yes` or `no`", goal.name, phase.name);

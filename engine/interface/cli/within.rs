@@ -4,7 +4,7 @@ use std::fs::canonicalize;
 use std::path::Path;
 
 use crate::adapters::workspace::Workspace;
-use crate::driver::marks::{ATTEMPT, PHASE, RUN, WORKSPACE};
+use crate::base::marks::{ATTEMPT, PHASE, RUN, WORKSPACE};
 use crate::kernel::action::RunId;
 use crate::kernel::nesting::Parent;
 

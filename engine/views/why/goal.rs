@@ -4,6 +4,7 @@ use super::super::outside::Outside;
 use super::super::phase::{list, summary};
 use super::super::replay::Replay;
 use super::super::standing::{GoalOutcome, judge};
+use super::super::suspects::{in_short, suspected};
 use super::Explanation;
 use crate::base::name::Name;
 use crate::kernel::outcome::Outcome;
@@ -34,6 +35,9 @@ pub(super) fn explain(explanation: &mut Explanation, name: &Name, goal: &Goal, r
     let lives: Vec<String> = goal.live_resources().map(|resource| resource.owner.to_string()).collect();
     if !lives.is_empty() {
         explanation.say(format!("Of it there {}: {}.", if lives.len() == 1 { "is" } else { "are" }, list(&lives)));
+    }
+    if let Some(words) = in_short(&suspected(goal, outside)) {
+        explanation.say(format!("{words}: `sculpt ps {name}` tells what was seen, and what can be done."));
     }
     hints(explanation, name, run, outcome);
 }

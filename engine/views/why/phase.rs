@@ -5,12 +5,14 @@ use super::super::outside::Outside;
 use super::super::phase::{fault_word, list, roots, summary, unlock_words, unmet};
 use super::super::replay::Replay;
 use super::super::standing::{GoalOutcome, judge, waits_for_turn};
+use super::super::suspects::{SuspectStatus, suspected};
 use super::{AnswerStory, AttemptStory, CheckStory, Explanation};
 use crate::kernel::action::{Effect, Exit};
 use crate::kernel::answer::{Answer, Said};
 use crate::kernel::outcome::{Outcome, Proof};
 use crate::kernel::phase::PhaseState;
 use crate::kernel::state::{PhaseRun, Run};
+use crate::kernel::suspect::Rank;
 use crate::plan::sealed::PhaseIx;
 
 pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, replay: &Replay, outside: &Outside<'_>) {
@@ -56,12 +58,28 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
         explanation.say("No engine is at work here: the one that ran it has died.");
         explanation.hint(format!("carry it out again: `sculpt run {}`", run.plan.manifest));
     }
+    let goal = replay.state.goals.get(&run.plan.goal);
+    tell_suspects(explanation, goal.map(|goal| suspected(goal, outside)).unwrap_or_default(), &owner.to_string());
     explanation.checks = checks(planned.spec.verify.iter().flat_map(|verify| &verify.checks).map(describe), phase);
     explanation.attempts = phase
         .failures
         .iter()
         .map(|failure| AttemptStory { attempt: failure.attempt, fault: fault_word(failure.fault), why: failure.why.clone() })
         .collect();
+}
+
+/// Each thing that carries its mark or names its workspace; the others are only counted, since they may be anybody's.
+fn tell_suspects(explanation: &mut Explanation, mut suspects: Vec<SuspectStatus>, owner: &str) {
+    suspects.retain(|suspect| suspect.owner == owner);
+    let (marked, others): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| suspect.rank == Rank::Marked);
+    for SuspectStatus { kind, what, evidence, look, remove, .. } in marked {
+        explanation.say(format!("It may have left {kind} {what}, which runs on outside of it: it {evidence}."));
+        explanation.hint(format!("sculpt leaves it alone; look at it with `{look}`, remove it with `{remove}`"));
+    }
+    if !others.is_empty() {
+        let changed = count(u32::try_from(others.len()).unwrap_or(u32::MAX), "other thing", "other things");
+        explanation.say(format!("Meanwhile {changed} appeared on the host that may be anybody's: `sculpt ps`."));
+    }
 }
 
 fn pending(explanation: &mut Explanation, run: &Run, ix: PhaseIx) {

@@ -9,27 +9,27 @@ use crate::adapters::process::limits::Limit;
 
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Place {
+pub(in crate::adapters) struct Place {
     /// Where the hierarchy is mounted.
-    pub(in super::super) mount: PathBuf,
+    pub(in crate::adapters) mount: PathBuf,
     /// The directory of our own group.
-    pub(in super::super) here: PathBuf,
+    pub(in crate::adapters) here: PathBuf,
 }
 
 /// The hierarchies that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Hierarchies {
-    pub(in super::super) v2: Option<Place>,
-    pub(in super::super) freezer: Option<Place>,
+pub(in crate::adapters) struct Hierarchies {
+    pub(in crate::adapters) v2: Option<Place>,
+    pub(in crate::adapters) freezer: Option<Place>,
     /// Version 1 controllers, where they are not in version 2.
-    pub(in super::super) limits: Vec<(Limit, Place)>,
+    pub(in crate::adapters) limits: Vec<(Limit, Place)>,
     /// Where version 1 counts processor time. Version 2 does so in every group.
-    pub(in super::super) cpuacct: Option<Place>,
+    pub(in crate::adapters) cpuacct: Option<Place>,
 }
 
 impl Hierarchies {
     /// What this process sees; empty where `/proc` or cgroups are missing.
-    pub(in super::super) fn read() -> Self {
+    pub(in crate::adapters) fn read() -> Self {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         Self::parse(&mounts, &own)

@@ -2,6 +2,6 @@
 
 pub(super) mod files;
 pub(super) mod group;
-pub(super) mod hierarchy;
+pub(in crate::adapters) mod hierarchy;
 mod meter;
 pub(super) mod pool;

@@ -1,0 +1,201 @@
+//! Processes that left every scope: found among those that are new, by what they carry or what they descend from.
+//!
+//! | a new process                                                | is                       |
+//! |---------------------------------------------------------------|--------------------------|
+//! | in a scope of this workspace                                  | nobody's business here   |
+//! | below a tmux server or a screen session                       | of that terminal         |
+//! | carries the attempt's mark in its environment                 | a marked process         |
+//! | anything else                                                 | a stranger's, not listed |
+//!
+//! The kernel hands out process numbers in order, so that the new ones are those behind the number that was the last before. That costs
+//! one small read a look, and not a walk over all that runs.
+
+use std::collections::HashSet;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::containment::Containment;
+use super::identity::boot_id;
+use super::scope_init::ENTRY;
+use super::table::{self, Stat};
+use crate::base::time::Timestamp;
+
+/// Up to so many numbers are looked at one by one; of more, only those that the table lists.
+const ONE_BY_ONE: u32 = 512;
+
+/// Ticks a second in `/proc`, which is `USER_HZ`: 100 on every architecture but the extinct ones.
+const TICKS: u64 = 100;
+
+/// How many parents are followed upwards at most.
+const GENERATIONS: usize = 64;
+
+/// The last process number that the kernel gave when somebody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastPid(u32);
+
+impl LastPid {
+    /// The last number that was given until now; none where `/proc/loadavg` does not say (its fifth field, proc(5)).
+    pub fn now() -> Option<Self> {
+        let text = fs::read_to_string("/proc/loadavg").ok()?;
+        text.split_whitespace().nth(4)?.parse().ok().map(Self)
+    }
+}
+
+/// Below what a stray runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// A tmux server.
+    Tmux,
+    /// A screen session.
+    Screen,
+}
+
+/// A new process that runs in no scope of the workspace.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its number.
+    pub pid: u32,
+    /// Its start in clock ticks since boot.
+    pub start: u64,
+    /// The boot that it belongs to.
+    pub boot: String,
+    /// When that was.
+    pub when: Timestamp,
+    /// Its command line.
+    pub command: String,
+    /// Its working directory, where it may be looked into.
+    pub cwd: Option<PathBuf>,
+    /// The terminal's server that it descends from.
+    pub terminal: Option<Terminal>,
+    environment: Vec<u8>,
+    parent: u32,
+}
+
+impl Found {
+    /// A variable that it was started with; none where its environment is not ours to read.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let mut entries = self.environment.split(|byte| *byte == 0);
+        let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// The process with this number, unless it has ended, is held by the workspace, or only is a thread of another.
+    fn look(pid: u32, containment: &Containment) -> Option<Self> {
+        let stat = Stat::read(pid).filter(|stat| !stat.dead())?;
+        if stat.pid == std::process::id() || containment.holds(pid) || is_thread(pid) {
+            return None;
+        }
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let cwd = fs::read_link(format!("/proc/{pid}/cwd")).ok();
+        let (command, terminal) = (table::command_line(pid), terminal_above(&stat));
+        // Whoever has the number after all these looks had it during them.
+        Stat::read(pid).filter(|again| again.start == stat.start)?;
+        let (boot, when) = (boot_id().to_owned(), started(stat.start));
+        Some(Self { pid, start: stat.start, boot, when, command, cwd, terminal, environment, parent: stat.parent })
+    }
+}
+
+/// The processes that are new since then, run in no scope of the workspace, and are below a terminal's server or `wanted`. Of those that
+/// descend from each other only the first is given.
+pub fn strays(since: LastPid, containment: &Containment, wanted: impl Fn(&Found) -> bool) -> Vec<Found> {
+    let Some(LastPid(last)) = LastPid::now() else { return Vec::new() };
+    let LastPid(since) = since;
+    let new = new_pids(since, last).into_iter().filter_map(|pid| Found::look(pid, containment));
+    let found: Vec<Found> = new.filter(|found| found.terminal.is_some() || wanted(found)).collect();
+    let all: HashSet<u32> = found.iter().map(|found| found.pid).collect();
+    found.into_iter().filter(|found| !all.contains(&found.parent)).collect()
+}
+
+fn new_pids(since: u32, last: u32) -> Vec<u32> {
+    let one_by_one = |range: RangeInclusive<u32>| range.filter(|pid| fs::exists(format!("/proc/{pid}")).unwrap_or(false)).collect();
+    match last.checked_sub(since) {
+        Some(0) => Vec::new(),
+        Some(new) if new <= ONE_BY_ONE => one_by_one(since + 1..=last),
+        Some(_) => table::pids().into_iter().filter(|pid| (since + 1..=last).contains(pid)).collect(),
+        // The numbers have begun anew from below.
+        None => table::pids().into_iter().filter(|pid| *pid > since || *pid <= last).collect(),
+    }
+}
+
+/// The table has a place for each thread too, though it does not list them.
+fn is_thread(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let group: Option<u32> = status.lines().find_map(|line| line.strip_prefix("Tgid:")).and_then(|group| group.trim().parse().ok());
+    group.is_some_and(|group| group != pid)
+}
+
+/// The terminal's server that a process descends from, the nearest one.
+fn terminal_above(stat: &Stat) -> Option<Terminal> {
+    ancestors(stat.pid).find_map(|pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        match name.trim_end() {
+            "tmux: server" => Some(Terminal::Tmux),
+            "screen" | "SCREEN" => Some(Terminal::Screen),
+            _ => None,
+        }
+    })
+}
+
+/// The parents of a process, the nearest one first.
+fn ancestors(pid: u32) -> impl Iterator<Item = u32> {
+    let parent = |pid: &u32| Stat::read(*pid).map(|stat| stat.parent).filter(|parent| *parent != 0);
+    std::iter::successors(Some(pid), parent).skip(1).take(GENERATIONS)
+}
+
+/// When a process with this start began.
+fn started(ticks: u64) -> Timestamp {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let boot: u64 = text.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|time| time.trim().parse().ok()).unwrap_or(0);
+    Timestamp(boot * 1000 + ticks * 1000 / TICKS)
+}
+
+impl Containment {
+    /// Whether a process runs in a scope of this workspace now, by the least that tells it.
+    fn holds(&self, pid: u32) -> bool {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if groups.lines().any(|line| line.split('/').any(|part| part == self.workspace())) {
+            return true;
+        }
+        let prefix = format!("{}/", self.workspace());
+        let supervises = |pid: u32| {
+            let arguments = table::arguments(pid);
+            matches!(arguments.as_slice(), [_, entry, scope, ..] if entry == ENTRY && scope.starts_with(&prefix))
+        };
+        supervises(pid) || ancestors(pid).any(supervises)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_begin_anew_are_followed() {
+        let me = std::process::id();
+        let LastPid(last) = LastPid::now().expect("Linux says so");
+        assert!(new_pids(me - 1, last).contains(&me), "one of a few or of many, it is listed");
+        assert!(!new_pids(me, me).contains(&me));
+        assert!(new_pids(u32::MAX, me).contains(&me), "the numbers began anew below this one");
+        assert!(!new_pids(u32::MAX, me - 1).contains(&me));
+    }
+
+    #[test]
+    fn a_thread_is_no_process() {
+        let handle = std::thread::spawn(|| rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs());
+        assert!(!is_thread(std::process::id()));
+        // This test's own thread, too, is one of many.
+        let own = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        assert!(is_thread(own) || own == std::process::id());
+        assert_ne!(handle.join().expect("a thread"), std::process::id());
+    }
+
+    #[test]
+    fn the_start_of_a_process_is_a_time() {
+        let me = Stat::read(std::process::id()).expect("this process runs");
+        let file = std::fs::metadata("/proc/self/stat").and_then(|meta| meta.modified()).expect("Linux");
+        let now = file.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
+        let age = now.abs_diff(u128::from(started(me.start).0));
+        assert!(age < 3_600_000, "{age} ms");
+    }
+}
