@@ -101,7 +101,11 @@ impl Walk {
                 Step::Torn(_) if self.scan.is_sealed() => return Err(self.scan.broken(Break::Unfinished).into()),
                 Step::End if self.scan.is_sealed() => match locate(&self.dir, self.scan.chain().next())? {
                     Some(next) => self.turn(next)?,
-                    None => return self.without_a_next(),
+                    None => {
+                        if let Some(step) = self.without_a_next()? {
+                            return Ok(step);
+                        }
+                    }
                 },
                 Step::End | Step::Torn(_) => {
                     if self.is_active()? {
@@ -156,14 +160,20 @@ impl Walk {
         Ok(())
     }
 
-    /// No segment begins where this one ends: none at all does yet, or records are missing.
-    fn without_a_next(&self) -> Result<Step, ReadError> {
+    /// No segment began where this one ends: none at all does yet, or records are missing. None where one does by now: whoever writes had
+    /// stopped between two renames for as long as it was looked for.
+    fn without_a_next(&self) -> Result<Option<Step>, ReadError> {
         let next = self.scan.chain().next();
-        let later = segment::sealed(&self.dir).map_err(ReadError::io(&self.dir))?.into_iter().map(|one| one.seq).find(|seq| *seq > next);
+        // The active one before the sealed ones: what is sealed in between is in the list then.
         let active = open(&self.dir.join(ACTIVE))?.and_then(|mut input| first(&mut input).ok().flatten());
-        match later.or(active.filter(|first| *first > next)) {
+        let sealed = segment::sealed(&self.dir).map_err(ReadError::io(&self.dir))?;
+        let begins = || sealed.iter().map(|one| one.seq).chain(active);
+        if begins().any(|first| first == next) {
+            return Ok(None);
+        }
+        match begins().filter(|first| *first > next).min() {
             Some(found) => Err(self.scan.broken(Break::Gap { first: next, last: found - 1 }).into()),
-            None => self.scan.cut().map_or(Ok(Step::End), |cut| Err(cut.into())),
+            None => self.scan.cut().map_or(Ok(Some(Step::End)), |cut| Err(cut.into())),
         }
     }
 
