@@ -5,7 +5,9 @@
 
 mod again;
 mod checks;
+mod containers;
 mod difference;
+mod docker;
 mod endings;
 mod goals;
 mod grace;

@@ -166,7 +166,7 @@ impl World {
     }
 
     fn end(&mut self, owner: &Owner, stop: StopPolicy, processes: Vec<ProcessMark>) -> EffectId {
-        self.carry_out(owner, Effect::End { stop }, Job::End(EndJob { owner: owner.clone(), stop, processes }))
+        self.carry_out(owner, Effect::End { stop }, Job::End(EndJob { owner: owner.clone(), stop, processes, reach: None }))
     }
 
     /// Asks, and gives the answer.
@@ -216,7 +216,7 @@ fn of_simulation(simulation: &Simulation) -> Parts {
 
 fn of_host(id: &str, dir: &Path) -> Parts {
     let workspace = Workspace::at(dir).unwrap();
-    let runtime = Arc::new(LocalRuntime::new(workspace, Arc::new(containment(id)), Vaults::default()));
+    let runtime = Arc::new(LocalRuntime::new(workspace, id, Arc::new(containment(id)), Vaults::default()));
     (Arc::clone(&runtime) as Arc<dyn Runtime>, runtime, Arc::new(HostClock::default()))
 }
 

@@ -72,5 +72,6 @@ fn host() -> HostReport {
         mechanism: "control groups (version 2)".to_owned(),
         enforceable: vec![Limit::Memory, Limit::Cpus, Limit::Pids],
         gaps: vec!["a process with the engine's own rights can move itself into another control group on purpose".to_owned()],
+        container_engine: None,
     }
 }

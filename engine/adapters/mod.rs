@@ -1,6 +1,7 @@
 //! Where the engine touches the world: one folder for each kind of thing.
 
 pub mod clock;
+pub mod docker;
 pub mod local;
 pub mod notify;
 pub mod probes;

@@ -17,6 +17,12 @@ pub const ORIGIN: &str = "io.opensculpt.origin";
 /// SHA-256 of what was asked of the container engine, in hex; only on what is declared.
 pub const SPEC: &str = "io.opensculpt.spec";
 
+/// The workspace for which an image was built. An image has keys of its own: a container inherits the labels of its image, and whoever else
+/// starts one from it would have a container that looks like ours.
+pub const BUILT_WORKSPACE: &str = "io.opensculpt.built.workspace";
+/// The place for which it was built.
+pub const BUILT_OWNER: &str = "io.opensculpt.built.owner";
+
 /// How a thing of the container engine came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {

@@ -11,8 +11,9 @@ use crate::base::digest::Digest;
 use crate::base::name::Name;
 use crate::kernel::action::Brief;
 use crate::kernel::fault::Fault;
-use crate::manifest::check::{Check, Http, Tcp};
+use crate::manifest::check::{Check, ContainerCheck, Http, Tcp};
 use crate::manifest::phase::Condition;
+use crate::manifest::port::Listen;
 use crate::manifest::resource::Directory;
 use crate::manifest::work::OneOrMany;
 
@@ -55,7 +56,7 @@ impl Texts<'_> {
     /// The hash of work, inputs, resources and checks after templating.
     fn fingerprint(&self, concealed: &Texts<'_>, checks: &[Value]) -> Result<String, TextError> {
         let (plan, spec) = (&self.run.plan, &self.planned().spec);
-        let amounts_to = json!({
+        let mut amounts_to = json!({
             "run": concealed.value(&spec.run)?,
             "shell": spec.shell,
             "env": [concealed.value(&plan.env)?, concealed.value(&spec.env)?],
@@ -67,14 +68,19 @@ impl Texts<'_> {
             "checks": checks,
             "files": self.contents()?,
         });
+        if let (Some(image), Some(amounts_to)) = (&spec.image, amounts_to.as_object_mut()) {
+            amounts_to.insert("image".to_owned(), concealed.value(image)?);
+        }
         Ok(hash(&amounts_to))
     }
 
-    /// The hashes of the files that decide whether the work is up to date: inputs, templates, environment files, scripts that are named.
+    /// The hashes of the files that decide whether the work is up to date: inputs, build contexts, templates, environment files, scripts that are named.
     fn contents(&self) -> Result<BTreeMap<String, String>, TextError> {
         let (plan, spec, root) = (&self.run.plan, &self.planned().spec, self.workspace.root());
         let mut contents = BTreeMap::new();
-        for pattern in &spec.inputs {
+        let builds = spec.resources.values().filter_map(|resource| resource.container.as_ref()?.build.as_ref());
+        let patterns: Vec<String> = spec.inputs.iter().cloned().chain(builds.map(|folder| format!("{folder}/**/*"))).collect();
+        for pattern in &patterns {
             let pattern = self.text(pattern)?;
             let paths = glob::glob(&root.join(&pattern).to_string_lossy())
                 .map_err(|error| (Fault::Template, format!("failed to read the pattern `{pattern}`: {error}")))?;
@@ -104,9 +110,8 @@ impl Texts<'_> {
         let mut missing = Vec::new();
         for resource in spec.resources.values() {
             for text in self.ports(resource)? {
-                let Some(port) = text.rsplit(':').next().filter(|_| !text.ends_with("/udp")) else { continue };
-                let port = port.trim_end_matches("/tcp");
-                if !checks.iter().any(|check| self.connects(check, port)) {
+                let Some(port) = text.parse::<Listen>().ok().filter(|listen| !listen.udp) else { continue };
+                if !checks.iter().any(|check| self.connects(check, &port.port.to_string())) {
                     missing.push(text);
                 }
             }
@@ -121,13 +126,19 @@ impl Texts<'_> {
         for (check, index) in checks.iter().zip(0..).filter(|(check, _)| check.kind.exec.is_none()) {
             for (name, resource) in &self.planned().spec.resources {
                 let ports = self.ports(resource)?;
-                let connects = ports.iter().any(|text| self.connects(check, text.rsplit(':').next().unwrap_or(text)));
+                let connects =
+                    ports.iter().filter_map(|text| text.parse::<Listen>().ok()).any(|port| self.connects(check, &port.port.to_string()));
                 let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));
                 let looks = match (&check.kind.file, path) {
                     (Some(file), Some(path)) => file.exists() && self.path(file.path())?.starts_with(self.path(path)?),
                     _ => false,
                 };
-                if connects || looks {
+                let stands = match &check.kind.container {
+                    Some(ContainerCheck::Name(about)) => about == name,
+                    Some(ContainerCheck::Full(full)) => full.resource == *name,
+                    None => false,
+                };
+                if connects || looks || stands {
                     subjects.push((index, name.clone()));
                 }
             }

@@ -95,11 +95,29 @@ impl Texts<'_> {
             Run::Argv(words) => Run::Argv(words.iter().map(|word| self.text(word)).collect::<Result<_, _>>()?),
         };
         let shell = around.shell;
-        let mut env = (*self.env).clone();
-        // What is nearer wins: goal, phase, command; in each the files first.
+        let env = self.layered((*self.env).clone(), around.env_file, &around.env)?;
+        let cwd = self.folder(around.working_dir)?;
+        let user = around.user.or(spec.user.as_deref()).map(|user| self.text(user)).transpose()?.filter(|user| !user.is_empty());
+        let group = around.group.or(spec.group.as_deref()).map(|group| self.text(group)).transpose()?.filter(|group| !group.is_empty());
+        let argv = if around.service { service_argv(&run, shell) } else { argv(&run, shell) };
+        let mut limits = around.limits.clone();
+        limits.enforce = limits.enforce.or(plan.limits.enforce);
+        // The kernel limits open files process by process: what holds for the goal holds for each that does not say otherwise.
+        limits.files = limits.files.or(plan.limits.files);
+        Ok(Command { argv, env, cwd, user, group, log, limits })
+    }
+
+    /// An environment with what is declared over it, and the marks. What is nearer wins: goal, phase, command; in each the files first.
+    pub(super) fn layered(
+        &self,
+        mut env: IndexMap<String, String>,
+        own_files: &[String],
+        own: &IndexMap<String, String>,
+    ) -> Result<IndexMap<String, String>, TextError> {
+        let (plan, spec) = (&self.run.plan, &self.planned().spec);
         let phase_files = spec.env_file.as_ref().map_or(&[][..], |files| files.as_slice());
         let layers: [(&[String], IndexMap<String, String>); 3] =
-            [(&plan.env_file, texts(&plan.env)), (phase_files, texts(&spec.env)), (around.env_file, around.env.clone())];
+            [(&plan.env_file, texts(&plan.env)), (phase_files, texts(&spec.env)), (own_files, own.clone())];
         for (files, declared) in layers {
             for file in files {
                 self.read_env_file(file, &mut env)?;
@@ -118,15 +136,7 @@ impl Texts<'_> {
             (ATTEMPT, self.phase().attempt.to_string()),
         ];
         env.extend(marks.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let cwd = self.folder(around.working_dir)?;
-        let user = around.user.or(spec.user.as_deref()).map(|user| self.text(user)).transpose()?.filter(|user| !user.is_empty());
-        let group = around.group.or(spec.group.as_deref()).map(|group| self.text(group)).transpose()?.filter(|group| !group.is_empty());
-        let argv = if around.service { service_argv(&run, shell) } else { argv(&run, shell) };
-        let mut limits = around.limits.clone();
-        limits.enforce = limits.enforce.or(plan.limits.enforce);
-        // The kernel limits open files process by process: what holds for the goal holds for each that does not say otherwise.
-        limits.files = limits.files.or(plan.limits.files);
-        Ok(Command { argv, env, cwd, user, group, log, limits })
+        Ok(env)
     }
 
     /// The folder that a command runs in: its own where it has one, else the phase's, the goal's, the workspace.
@@ -160,6 +170,6 @@ impl Texts<'_> {
     }
 }
 
-fn texts(env: &IndexMap<String, EnvValue>) -> IndexMap<String, String> {
+pub(super) fn texts(env: &IndexMap<String, EnvValue>) -> IndexMap<String, String> {
     env.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
 }

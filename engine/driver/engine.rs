@@ -30,6 +30,7 @@ use crate::kernel::record::Record;
 use crate::kernel::state::{Goal, State};
 use crate::manifest::config::Retention;
 use crate::ports::clock::Clock;
+use crate::ports::container::Reach;
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
 
@@ -97,6 +98,8 @@ pub struct Engine {
     pub(super) written: watch::Sender<u64>,
     /// True once somebody has told the engine to let go.
     pub(super) released: bool,
+    /// Where containers that nobody knows were seen, by their scopes' names.
+    pub(super) seen_in: HashMap<String, Reach>,
     /// What was at work and could not be ended when nothing could be recorded any more.
     pub(super) survivors: Vec<String>,
 }

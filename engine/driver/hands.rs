@@ -16,7 +16,9 @@ use crate::kernel::action::{Effect, Look, ProcessMark, RunId, Seen, Shown};
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::kernel::stock::Kind;
 use crate::plan::sealed::PhaseIx;
+use crate::ports::container::Reach;
 use crate::ports::job::{Job, PrepareJob, WatchJob};
 use crate::ports::probe::Probing;
 
@@ -36,7 +38,7 @@ impl Engine {
     fn job(&mut self, permit: &Permit) -> Result<Job, TextError> {
         let owner = permit.owner().clone();
         if let Some(process) = self.kernel.state().effects.get(&permit.id()).and_then(|open| open.process.clone()) {
-            return Ok(self.watch_job(permit.effect(), process));
+            return self.watch_job(permit.effect(), process);
         }
         match permit.effect() {
             Effect::Prepare { run } => {
@@ -49,8 +51,11 @@ impl Engine {
             Effect::Work { run, phase, .. } => self.texts(run, *phase)?.work_job(),
             Effect::Serve { run, phase, resource, .. } => self.texts(run, *phase)?.serve_job(resource),
             Effect::Make { run, phase, resource, .. } => self.texts(run, *phase)?.make_job(resource),
-            Effect::End { stop } => Ok(super::job::ending(self.kernel.state(), &owner, *stop)),
-            Effect::Sweep { scope } => Ok(Job::Sweep(scope.clone())),
+            Effect::End { stop } => {
+                let reach = self.reach_of(&owner)?;
+                Ok(super::job::ending(self.kernel.state(), &owner, *stop, reach))
+            }
+            Effect::Sweep { scope } => Ok(Job::Sweep(scope.clone(), self.seen_in.get(scope).cloned())),
             Effect::Limit { run } => {
                 let limits = self.kernel.state().run(run).map(|run| run.plan.limits.clone()).ok_or_else(|| gone(&owner))?;
                 Ok(Job::Limit(owner.goal, limits))
@@ -65,12 +70,43 @@ impl Engine {
     }
 
     /// The permit is for what an earlier engine started: it is watched, whatever can be rendered of it.
-    fn watch_job(&mut self, effect: &Effect, process: ProcessMark) -> Job {
+    fn watch_job(&mut self, effect: &Effect, process: ProcessMark) -> Result<Job, TextError> {
         let collect = match effect {
             Effect::Work { run, phase, .. } => Some(self.texts(run, *phase).and_then(|texts| texts.collect())),
             _ => None,
         };
-        Job::Watch(Box::new(WatchJob { process, collect }))
+        let contained = match effect {
+            Effect::Work { run, phase, .. } if process.container.is_some() => {
+                let texts = self.texts(run, *phase)?;
+                Some((texts.reach(), texts.log(None)))
+            }
+            Effect::Serve { run, phase, resource, .. } if process.container.is_some() => {
+                let texts = self.texts(run, *phase)?;
+                Some((texts.reach(), texts.log(Some(resource))))
+            }
+            _ => None,
+        };
+        Ok(Job::Watch(Box::new(WatchJob { process, contained, collect })))
+    }
+
+    /// Where the container engine is, where a place may have a container: by the run that may have started one there.
+    fn reach_of(&mut self, owner: &Owner) -> Result<Option<Reach>, TextError> {
+        let state = self.kernel.state();
+        let started = state.effects.values().filter(|open| open.owner == *owner).find_map(|open| match &open.effect {
+            Effect::Work { run, phase, .. } => {
+                let inside = state.run(run)?.plan.phase(*phase).spec.image.is_some();
+                inside.then(|| run.clone())
+            }
+            Effect::Serve { run, phase, resource, .. } => {
+                let planned = state.run(run)?.plan.phase(*phase);
+                planned.resource(resource)?.container.as_ref().map(|_| run.clone())
+            }
+            _ => None,
+        });
+        let made = state.resource(owner).filter(|made| made.kind == Kind::Container).map(|made| made.run.clone());
+        let Some(run) = started.or(made) else { return Ok(None) };
+        let (env, _) = self.prepare_texts(&run)?;
+        Ok(Some(Reach::of(&env)))
     }
 
     /// Takes a look. What needs no waiting is answered at once.

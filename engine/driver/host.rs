@@ -27,6 +27,7 @@ fn told(report: &Report) -> HostReport {
         mechanism: report.mechanism.to_string(),
         enforceable: report.limits.iter().copied().map(Limit::from).collect(),
         gaps: report.gaps.iter().map(|gap| gap.sentence().to_owned()).collect(),
+        container_engine: None,
     }
 }
 

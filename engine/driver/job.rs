@@ -10,6 +10,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::state::State;
 use crate::kernel::stock::Resource as Made;
 use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Port, Resource};
+use crate::ports::container::Reach;
 use crate::ports::job::{Collect, CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
 
 impl Texts<'_> {
@@ -28,6 +29,9 @@ impl Texts<'_> {
     pub(super) fn work_job(&self) -> Result<Job, TextError> {
         let planned = self.planned();
         let run = planned.spec.run.as_ref().ok_or_else(|| (Fault::System, "the phase has no command".to_owned()))?;
+        if let Some(image) = &planned.spec.image {
+            return self.work_inside_job(image, run);
+        }
         let collect = self.collect()?;
         Ok(Job::Work(WorkJob { command: self.work(run, self.log(None), &collect.output)?, collect }))
     }
@@ -47,6 +51,9 @@ impl Texts<'_> {
     /// A service.
     pub(super) fn serve_job(&self, name: &Name) -> Result<Job, TextError> {
         let resource = self.resource(name)?;
+        if let Some(container) = &resource.container {
+            return self.contain_job(name, resource, container);
+        }
         let process = resource.process.as_ref().ok_or_else(|| (Fault::System, format!("{name} is not a process")))?;
         let command = self.service(process, resource.limits.as_ref(), self.log(Some(name)))?;
         Ok(Job::Serve(ServeJob { command, ports: self.ports(resource)? }))
@@ -57,7 +64,7 @@ impl Texts<'_> {
         resource.ports.iter().map(|port| self.port(port)).collect()
     }
 
-    fn port(&self, port: &Port) -> Result<String, TextError> {
+    pub(super) fn port(&self, port: &Port) -> Result<String, TextError> {
         match port {
             Port::Number(number) => Ok(number.to_string()),
             Port::Text(text) => self.text(text),
@@ -102,13 +109,17 @@ impl Texts<'_> {
             let act = self.custom(custom, &custom.create, log, &output)?;
             return Ok(Job::Create(CustomJob { exists, act, output }));
         }
-        Err((Fault::System, format!("this build cannot make {name}")))
+        let object = self.object_job(resource)?;
+        object.ok_or_else(|| (Fault::System, format!("this build cannot make {name}")))
     }
 
     /// The removal of a passive resource that some run made: of the paths where it was made, whatever the manifest says by now.
     pub(super) fn remove_job(&self, made: &Made) -> Result<Job, TextError> {
         if !made.paths.is_empty() {
             return Ok(Job::RemovePaths(made.paths.iter().map(|path| self.workspace.root().join(path)).collect()));
+        }
+        if made.kind.is_of_engine() {
+            return Ok(self.remove_object_job(made.kind));
         }
         let name = made.owner.resource.as_ref().ok_or_else(|| (Fault::System, format!("{} is not a resource", made.owner)))?;
         let resource = self.resource(name)?;
@@ -129,7 +140,7 @@ impl Texts<'_> {
 }
 
 /// The end of a place: its scopes, and the processes that are known to have been started there.
-pub(super) fn ending(state: &State, owner: &Owner, stop: StopPolicy) -> Job {
+pub(super) fn ending(state: &State, owner: &Owner, stop: StopPolicy, reach: Option<Reach>) -> Job {
     let mut processes: Vec<_> =
         state.effects.values().filter(|open| open.owner == *owner).filter_map(|open| open.process.clone()).collect();
     if let Some(process) = state.resource(owner).and_then(|resource| resource.process.clone())
@@ -137,7 +148,7 @@ pub(super) fn ending(state: &State, owner: &Owner, stop: StopPolicy) -> Job {
     {
         processes.push(process);
     }
-    Job::End(EndJob { owner: owner.clone(), stop, processes })
+    Job::End(EndJob { owner: owner.clone(), stop, processes, reach })
 }
 
 /// A mode as it is written.

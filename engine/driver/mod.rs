@@ -2,6 +2,7 @@
 
 mod brief;
 mod command;
+mod contained;
 pub mod engine;
 pub mod handle;
 mod hands;

@@ -10,17 +10,19 @@ use super::engine::{Engine, EngineError};
 use super::handle::Handle;
 use super::host::containment;
 use crate::adapters::clock::HostClock;
-use crate::adapters::local::prepare::Vaults;
+use crate::adapters::local::prepare::{Vaults, read_environment};
 use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::journal::commit::{Journal, Open};
 use crate::journal::disk::{Disk, HostDisk};
 use crate::journal::log::Opening;
-use crate::kernel::action::EffectId;
+use crate::kernel::action::{EffectId, RunId};
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
+use crate::kernel::state::State;
 use crate::ports::clock::Clock;
+use crate::ports::container::Reach;
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
 
@@ -46,7 +48,7 @@ impl World {
     pub fn host(workspace: &Workspace, id: &str) -> Self {
         let vaults = Vaults::default();
         let containment = Arc::new(containment(id));
-        let runtime = Arc::new(LocalRuntime::new(workspace.clone(), containment, vaults.clone()));
+        let runtime = Arc::new(LocalRuntime::new(workspace.clone(), id, containment, vaults.clone()));
         Self {
             runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
             probe: runtime,
@@ -106,10 +108,12 @@ impl Engine {
             written,
             released: false,
             survivors: Vec::new(),
+            seen_in: HashMap::new(),
         };
         let torn = opened.torn.map_or(0, |torn| torn.bytes);
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let leftovers = engine.leftovers()?;
+        let mut leftovers = engine.leftovers()?;
+        leftovers.extend(engine.unknown_containers().await);
         let ended = engine.ended();
         let opening = Request::Open { version, pid, torn, leftovers, ended };
         engine.take(vec![Input::Request(opening)], &mut |_, _, _| {})?;
@@ -127,12 +131,50 @@ impl Engine {
 
     /// The scopes in which somebody runs and of whom no record knows: an engine that died had started them and not yet written it down.
     fn leftovers(&self) -> Result<Vec<String>, LookError> {
-        let state = self.kernel.state();
-        let resources = state.live_resources().filter_map(|resource| resource.process.as_ref());
-        let at_work = state.effects.values().filter_map(|open| open.process.as_ref());
-        let known: HashSet<&str> = resources.chain(at_work).map(|process| process.scope.as_str()).collect();
+        let known = known_scopes(self.kernel.state());
         let mut scopes = self.runtime.populated()?;
         scopes.retain(|scope| !known.contains(scope.as_str()));
         Ok(scopes)
     }
+}
+
+impl Engine {
+    /// The scopes of containers of which no record knows, in the container engines of all runs that have any. Where one is not there now
+    /// nothing is known of it, and nothing is done.
+    async fn unknown_containers(&mut self) -> Vec<String> {
+        let state = self.kernel.state();
+        let runs = state.goals.values().flat_map(|goal| goal.run.iter().chain(&goal.older)).filter(|run| run.plan.has_containers());
+        let runs: Vec<RunId> = runs.map(|run| run.id.clone()).collect();
+        let mut reaches: Vec<Reach> = Vec::new();
+        for run in &runs {
+            // An environment that cannot be read leads nowhere; whatever needs it says so.
+            if let Ok(env) = read_environment(&self.workspace.run(run)) {
+                let reach = Reach::of(&env);
+                if !reaches.contains(&reach) {
+                    reaches.push(reach);
+                }
+            }
+        }
+        let mut unknown = Vec::new();
+        for reach in reaches {
+            match self.runtime.contained(&reach).await {
+                Ok(scopes) => {
+                    let known = known_scopes(self.kernel.state());
+                    for scope in scopes.into_iter().filter(|scope| !known.contains(scope.as_str())) {
+                        self.seen_in.insert(scope.clone(), reach.clone());
+                        unknown.push(scope);
+                    }
+                }
+                Err(error) => self.ignored.push(format!("what an earlier engine left in containers cannot be seen: {error}")),
+            }
+        }
+        unknown
+    }
+}
+
+/// The scopes that records know of.
+fn known_scopes(state: &State) -> HashSet<&str> {
+    let resources = state.live_resources().filter_map(|resource| resource.process.as_ref());
+    let at_work = state.effects.values().filter_map(|open| open.process.as_ref());
+    resources.chain(at_work).map(|process| process.scope.as_str()).collect()
 }

@@ -5,14 +5,19 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+use crate::adapters::docker::connection::{Engine, NoEngine, Refusal, Tried};
+use crate::adapters::docker::version::Version;
 use crate::adapters::local::ports::{holder, parse};
 use crate::adapters::process::user::ids;
 use crate::adapters::workspace::Workspace;
+use crate::base::owner::Owner;
 use crate::kernel::state::State;
+use crate::manifest::kind::Kind;
 use crate::manifest::requires::Requires;
 use crate::manifest::resource::Port;
 use crate::manifest::template::{self, Context};
 use crate::plan::sealed::Plan;
+use crate::ports::container::Reach;
 
 /// Something that is needed and not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +35,51 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
     for requires in &plan.requires {
         one(workspace, plan, requires, &context, env, state, &mut unmet);
     }
+    unmet.extend(engine_of(plan, env).err());
     unmet.extend(super::host::refused(plan, super::host::look));
     unmet.dedup();
     unmet
+}
+
+/// The container engine of a plan; none where it needs none.
+///
+/// # Errors
+/// Where it needs one and there is none, with the places that need it.
+pub fn engine_of(plan: &Plan, env: &IndexMap<String, String>) -> Result<Option<Version>, Unmet> {
+    let needing = needing_engine(plan);
+    if needing.is_empty() {
+        return Ok(None);
+    }
+    container_engine(env).map(Some).map_err(|none| {
+        let what = format!("{none}; it is needed by {}", needing.join(", "));
+        Unmet { what, hint: none.hint().words().to_owned() }
+    })
+}
+
+/// What of a plan needs a container engine, by its places.
+fn needing_engine(plan: &Plan) -> Vec<String> {
+    let mut needing = Vec::new();
+    for (ix, planned) in plan.indexed() {
+        if planned.spec.image.is_some() {
+            needing.push(plan.owner(ix).to_string());
+        }
+        let made = planned.spec.resources.iter().filter(|(_, resource)| Kind::of(resource).is_of_engine());
+        needing.extend(made.map(|(name, _)| Owner::resource(&plan.goal, &planned.name, name).to_string()));
+    }
+    if plan.requires.iter().any(|requires| requires.docker == Some(true)) {
+        needing.push("`requires: { docker: true }`".to_owned());
+    }
+    needing
+}
+
+/// The container engine that an environment leads to.
+fn container_engine(env: &IndexMap<String, String>) -> Result<Version, NoEngine> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| NoEngine {
+        tried: vec![Tried { address: "this host".to_owned(), refusal: Refusal::Other(error.to_string()) }],
+        told: false,
+    })?;
+    runtime.block_on(async { Ok(Engine::find(&Reach::of(env).env()).await?.version().clone()) })
 }
 
 fn one(
@@ -51,9 +98,6 @@ fn one(
         if !is_command(&command, path, workspace.root()) {
             miss(format!("the command `{command}` is not found"), "install it, or add its folder to PATH");
         }
-    }
-    if requires.docker == Some(true) {
-        miss("a container engine is needed".to_owned(), "containers are not in this build of sculpt");
     }
     if let Some(memory) = requires.memory {
         match sysinfo::System::new() {

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::shell::argv;
 use super::texts::{TextError, Texts};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::{About, QuestionId};
 use crate::kernel::fault::Fault;
 use crate::kernel::state::State;
-use crate::manifest::check::{CheckKind, Exec};
+use crate::kernel::stock::Kind;
+use crate::manifest::check::{CheckKind, ContainerCheck, Exec};
 use crate::manifest::work::{OneOrMany, Run};
 use crate::ports::probe::Asked;
 
@@ -23,7 +25,14 @@ impl Texts<'_> {
             }
             About::Ready { resource: name, .. } => {
                 let resource = self.planned().resource(name).ok_or_else(|| (Fault::System, format!("the plan has no resource {name}")))?;
+                let owner = Owner { resource: Some(name.clone()), ..self.run.owner(self.ix) };
+                let made = state.resource(&owner);
+                let container = made.and_then(|made| made.process.as_ref()?.container.clone());
                 if let Some(health) = resource.healthcheck.as_ref().filter(|health| !health.disable) {
+                    if let (Some(test), Some(_)) = (&health.test, &resource.container) {
+                        let argv = argv(&self.typed(&compose_test(test))?, None);
+                        return Ok(Asked::Inside { reach: self.reach(), container, argv });
+                    }
                     if let Some(test) = &health.test {
                         return self.execute(question, &Exec::Run(compose_test(test)));
                     }
@@ -31,8 +40,10 @@ impl Texts<'_> {
                         return self.look(state, question, &health.kind);
                     }
                 }
-                let owner = Owner { resource: Some(name.clone()), ..self.run.owner(self.ix) };
-                let process = state.resource(&owner).and_then(|resource| resource.process.clone());
+                if resource.container.is_some() {
+                    return Ok(Asked::Contained { reach: self.reach(), of: owner, container, state: None });
+                }
+                let process = made.and_then(|made| made.process.clone());
                 Ok(Asked::Serving { process, ports: self.ports(resource)? })
             }
         }
@@ -43,6 +54,13 @@ impl Texts<'_> {
             return self.execute(question, exec);
         }
         let kind: CheckKind = self.typed(kind)?;
+        if let Some(check) = &kind.container {
+            let (resource, wanted) = match check {
+                ContainerCheck::Name(name) => (name, None),
+                ContainerCheck::Full(full) => (&full.resource, full.state.clone()),
+            };
+            return Ok(self.contained(state, resource, wanted));
+        }
         let log = kind.log.as_ref().map(|check| match &check.resource {
             Some(resource) => self.resource_log(state, resource),
             None => self.log(None),
@@ -57,6 +75,18 @@ impl Texts<'_> {
             Some(made) => self.workspace.log(&made.run, &self.planned().name, Some(name), made.attempt),
             None => self.log(Some(name)),
         }
+    }
+
+    /// How a container of this phase, or else of the goal, stands.
+    fn contained(&self, state: &State, name: &Name, wanted: Option<String>) -> Asked {
+        let plan = &self.run.plan;
+        let made = std::iter::once(self.planned()).chain(&plan.phases).find_map(|phase| {
+            let made = state.resource(&Owner::resource(&plan.goal, &phase.name, name))?;
+            (made.kind == Kind::Container).then_some(made)
+        });
+        let container = made.and_then(|made| made.process.as_ref()?.container.clone());
+        let of = made.map_or_else(|| Owner { resource: Some(name.clone()), ..self.run.owner(self.ix) }, |made| made.owner.clone());
+        Asked::Contained { reach: self.reach(), of, container, state: wanted }
     }
 
     fn execute(&self, question: QuestionId, exec: &Exec) -> Result<Asked, TextError> {

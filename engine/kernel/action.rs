@@ -12,7 +12,7 @@ use super::suspect::Suspect;
 use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::time::Span;
-use crate::manifest::process::{Signal, StopTo};
+use crate::manifest::process::{DEFAULT_GRACE, Signal, StopTo};
 use crate::plan::sealed::PhaseIx;
 
 /// A run: the goal's name and a number that counts the goal's runs from 1, `crm.3`.
@@ -48,6 +48,9 @@ pub struct StopPolicy {
 }
 
 impl StopPolicy {
+    /// SIGTERM to all, and the default grace: how work is ended.
+    pub const TERM: Self = Self { signal: Signal::SigTerm, to: StopTo::All, grace: DEFAULT_GRACE };
+
     /// At once, without a word.
     pub const KILL: Self = Self { signal: Signal::SigKill, to: StopTo::All, grace: Span(0) };
 }

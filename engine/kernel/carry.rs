@@ -28,7 +28,7 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::manifest::resource::Scope;
 use crate::manifest::verify::Tier;
-use crate::plan::sealed::{Edge, PhaseIx, Plan, PlannedPhase, Step};
+use crate::plan::sealed::{Edge, PhaseIx, Plan, PlannedPhase};
 
 /// What a run takes over from an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +170,7 @@ impl Turn<'_> {
         planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal).all(|(name, _)| {
             let Some(made) = self.state.resource(&Owner::resource(&run.plan.goal, &planned.name, name)) else { return false };
             // One that has to end well keeps its promise by ending well.
-            let completes = planned.steps.contains(&Step::Complete(name.clone()));
+            let completes = planned.completes(name);
             completes && made.exit.is_some_and(Exit::is_success)
                 || matches!(made.state, ResourceState::Creating | ResourceState::Ready)
                     && made.exit.is_none()

@@ -14,13 +14,8 @@ use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
-use crate::manifest::process::DEFAULT_GRACE;
-use crate::manifest::process::{Signal, StopTo};
-use crate::manifest::resource::Scope;
+use crate::manifest::resource::{Resource, Scope};
 use crate::plan::sealed::Step;
-
-/// How a command that must stop is ended: SIGTERM to all of it, and 10 s.
-pub(super) const STOP_WORK: StopPolicy = StopPolicy { signal: Signal::SigTerm, to: StopTo::All, grace: DEFAULT_GRACE };
 
 impl Turn<'_> {
     /// Decides how the attempt ends, and ends what it started.
@@ -58,13 +53,14 @@ impl Turn<'_> {
         self.sweep(at);
     }
 
-    /// Ends the command that makes a custom resource; everything else is made in no time.
+    /// Ends the command that makes a custom resource, and the making of an image; everything else is made in no time.
     fn stop_making(&mut self, at: &At, index: usize, making: EffectId, forced: bool) {
         let Some(owner) = self.state.effects.get(&making).map(|open| open.owner.clone()) else { return };
         let Some(planned) = self.run(&at.run).map(|run| run.plan.phase(at.phase)) else { return };
         let name = planned.steps.get(index).and_then(Step::resource);
-        if name.and_then(|name| planned.resource(name)).is_some_and(|declared| declared.custom.is_some()) {
-            let stop = if forced { StopPolicy::KILL } else { STOP_WORK };
+        let takes_long = |declared: &Resource| declared.custom.is_some() || declared.container.is_some();
+        if name.and_then(|name| planned.resource(name)).is_some_and(takes_long) {
+            let stop = if forced { StopPolicy::KILL } else { StopPolicy::TERM };
             self.request(owner, Effect::End { stop }, Waiter::Nobody);
         }
     }
@@ -100,7 +96,7 @@ impl Turn<'_> {
         }
         if working || survived || checking {
             // The command of a check is killed however gently the place is ended.
-            let stop = if survived || !working { StopPolicy::KILL } else { STOP_WORK };
+            let stop = if survived || !working { StopPolicy::KILL } else { StopPolicy::TERM };
             // Above every resource: the command is ended before what it uses.
             targets.push(((u32::MAX, u32::MAX), Target::Processes(owner, stop)));
         }

@@ -11,6 +11,7 @@ use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
+use crate::manifest::kind::Kind;
 use crate::manifest::resource::{HealthCheck, Scope};
 use crate::plan::sealed::Step;
 
@@ -134,12 +135,12 @@ impl Turn<'_> {
     pub(super) fn dead_promise(&self, at: &At) -> Option<(Fault, String)> {
         let run = self.run(&at.run)?;
         let planned = run.plan.phase(at.phase);
-        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && declared.process.is_some());
+        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && Kind::of(declared).runs());
         promised.into_iter().find_map(|(name, _)| {
             let owner = Owner::resource(&run.plan.goal, &planned.name, name);
             let resource = self.state.resource(&owner)?;
             // One that has to end well keeps its promise by ending well.
-            let completes = planned.steps.contains(&Step::Complete(name.clone()));
+            let completes = planned.completes(name);
             if completes && resource.exit.is_some_and(Exit::is_success) {
                 return None;
             }

@@ -96,6 +96,22 @@ pub enum Signal {
     SigKill,
 }
 
+impl Signal {
+    /// Its name, as `kill` and the container engine take it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SigTerm => "SIGTERM",
+            Self::SigInt => "SIGINT",
+            Self::SigQuit => "SIGQUIT",
+            Self::SigHup => "SIGHUP",
+            Self::SigUsr1 => "SIGUSR1",
+            Self::SigUsr2 => "SIGUSR2",
+            Self::SigWinch => "SIGWINCH",
+            Self::SigKill => "SIGKILL",
+        }
+    }
+}
+
 /// When a service is started again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -10,6 +10,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::manifest::goal::EnvValue;
+use crate::manifest::kind::Kind;
 use crate::manifest::needs::Unlock;
 use crate::manifest::param::Secret;
 use crate::manifest::phase::Phase;
@@ -187,6 +188,14 @@ impl Plan {
         dependents
     }
 
+    /// Whether anything of it is for a container engine.
+    pub fn has_containers(&self) -> bool {
+        let in_engine = |phase: &PlannedPhase| {
+            phase.spec.image.is_some() || phase.spec.resources.values().any(|resource| Kind::of(resource).is_of_engine())
+        };
+        self.phases.iter().any(in_engine)
+    }
+
     /// The place of a phase.
     pub fn owner(&self, ix: PhaseIx) -> Owner {
         Owner::phase(&self.goal, &self.phase(ix).name)
@@ -212,6 +221,11 @@ impl PlannedPhase {
     /// A resource by its name.
     pub fn resource(&self, name: &Name) -> Option<&Resource> {
         self.spec.resources.get(name)
+    }
+
+    /// True where somebody waits for the end of a resource: it keeps its promise by ending well.
+    pub fn completes(&self, name: &Name) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Complete(waited) if waited == name))
     }
 
     /// True where the phase does something itself; otherwise its checks are about the work of what it needs.

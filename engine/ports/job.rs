@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::container::{ContainJob, ObjectJob, Reach, RemoveObjectJob};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::{ProcessMark, StopPolicy};
@@ -40,6 +41,12 @@ pub enum Job {
     Work(WorkJob),
     /// Start a service.
     Serve(ServeJob),
+    /// Start a container: a service, or the phase's command in its image.
+    Contain(Box<ContainJob>),
+    /// Make a network or a volume of the container engine.
+    Object(ObjectJob),
+    /// Remove one.
+    RemoveObject(RemoveObjectJob),
     /// Go on watching what an earlier engine started.
     Watch(Box<WatchJob>),
     /// Make a directory.
@@ -52,8 +59,8 @@ pub enum Job {
     Create(CustomJob),
     /// End the processes of a place.
     End(EndJob),
-    /// Kill all of a scope, by its name.
-    Sweep(String),
+    /// Kill all of a scope, by its name; a container's, where the container engine is said.
+    Sweep(String, Option<Reach>),
     /// Set what a whole goal may use.
     Limit(Name, Limits),
     /// Remove directories and files, the last one first.
@@ -102,6 +109,8 @@ pub struct ServeJob {
 pub struct WatchJob {
     /// The process.
     pub process: ProcessMark,
+    /// Where the container engine is whose process it is, and where its output goes; none for any other process.
+    pub contained: Option<(Reach, PathBuf)>,
     /// What is collected once it has ended; of a service nothing is.
     pub collect: Option<Result<Collect, (Fault, String)>>,
 }
@@ -163,4 +172,6 @@ pub struct EndJob {
     pub stop: StopPolicy,
     /// The processes that are known to have been started there.
     pub processes: Vec<ProcessMark>,
+    /// Where the container engine is, where the place may have a container.
+    pub reach: Option<Reach>,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::container::Reach;
 use super::job::Command;
 use super::runtime::Tell;
 use crate::base::owner::Owner;
@@ -43,6 +44,26 @@ pub enum Asked {
         contains: Option<String>,
         /// A regular expression that its output must match.
         matches: Option<String>,
+    },
+    /// A command inside a container that must exit with 0.
+    Inside {
+        /// Where the container engine is.
+        reach: Reach,
+        /// The container, by its id; none where it was not started.
+        container: Option<String>,
+        /// The command.
+        argv: Vec<String>,
+    },
+    /// Whether a container is in a state: that it runs, and is healthy where its image asks for that; or another one, by its word.
+    Contained {
+        /// Where the container engine is.
+        reach: Reach,
+        /// Its place.
+        of: Owner,
+        /// The container, by its id; none where it was not started, or is gone.
+        container: Option<String>,
+        /// The state.
+        state: Option<String>,
     },
     /// Whether a service listens on all of its ports, or, where it has none, whether it runs.
     Serving {

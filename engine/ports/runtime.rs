@@ -1,5 +1,6 @@
 //! The runtime: whatever changes the world.
 
+use super::container::Reach;
 use super::job::Job;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -30,6 +31,9 @@ impl Tell {
 #[error(transparent)]
 pub struct LookError(#[from] Box<dyn std::error::Error + Send + Sync>);
 
+/// The scopes' names of containers, once they are known.
+pub type Contained<'r> = std::pin::Pin<Box<dyn Future<Output = Result<Vec<String>, LookError>> + Send + 'r>>;
+
 /// Changes the world. Each permit is spent on one job; its end is told once.
 pub trait Runtime: Send + Sync {
     /// Carries out a job. Returns at once.
@@ -47,6 +51,14 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// Where that cannot be seen.
     fn populated(&self) -> Result<Vec<String>, LookError>;
+
+    /// The same of the containers of this workspace, running or not, in the container engine that is there. One that has none says nothing.
+    ///
+    /// # Errors
+    /// Where that cannot be seen.
+    fn contained<'r>(&'r self, _reach: &'r Reach) -> Contained<'r> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Whether a process that an earlier engine started is not there any more, at one look. A runtime that cannot tell says no: the end of
     /// what it watches is heard in any case, only later.

@@ -24,11 +24,13 @@ use super::replay::Replay;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
+use crate::kernel::action::Exit;
 use crate::kernel::answer::Said;
 use crate::kernel::outcome::{Outcome, Verdict};
 use crate::kernel::phase::PhaseState;
 use crate::kernel::resource::ResourceState;
 use crate::kernel::state::{Goal, PhaseRun, Run, RunEnd};
+use crate::manifest::kind::Kind;
 use crate::manifest::resource::Scope;
 use crate::manifest::verify::Tier;
 
@@ -199,10 +201,15 @@ fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(Stri
         return None;
     }
     run.plan.indexed().filter(|(ix, _)| run.phase(*ix).state.outcome().is_some_and(Outcome::is_good)).find_map(|(_, planned)| {
-        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && declared.process.is_some());
+        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && Kind::of(declared).runs());
         promised.into_iter().find_map(|(name, _)| {
             let owner = Owner::resource(&run.plan.goal, &planned.name, name);
             let Some(resource) = goal.resources.get(&owner) else { return Some((format!("{owner} is not there"), None)) };
+            // One that has to end well keeps its promise by ending well.
+            let completes = planned.completes(name);
+            if completes && resource.exit.is_some_and(Exit::is_success) {
+                return None;
+            }
             let now = outside.look(resource);
             let since = (now.state == resource.state).then_some(resource.since);
             let evidence = resource.exit.map_or(now.evidence, |exit| format!("it ended with {exit}"));

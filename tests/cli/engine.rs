@@ -147,16 +147,14 @@ fn a_running_goal_is_seen_followed_and_stopped_from_elsewhere() {
     assert_eq!(status["goals"][0]["outcome"], "running");
     assert_eq!(phase(&status, "b")["why"], "waits for a (running)");
     // What is the same is attached to; anything else is refused, with the difference.
-    let mut same = command(dir.path(), &["run", "goals/slow.yaml"]);
-    let same = same.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let same = sculpt(dir.path(), &["--json", "run", "goals/slow.yaml", "--detach"]);
+    assert_eq!((same.code, same.json()["detached"].as_str()), (0, Some("slow.1")));
     std::fs::write(dir.path().join("goals/other.yaml"), slow.replace("sleep 600", "sleep 601")).unwrap();
     let busy = sculpt(dir.path(), &["run", "goals/other.yaml", "--strict"]);
     insta::assert_snapshot!("something_else_is_running", busy.shown(dir.path()));
 
     assert_eq!(sculpt(dir.path(), &["stop"]).code, 0);
     assert_eq!(running.wait().unwrap().code(), Some(130));
-    let same = same.wait_with_output().unwrap();
-    assert_eq!(same.status.code(), Some(130), "{}", String::from_utf8_lossy(&same.stderr));
     let followed = follow.wait_with_output().unwrap();
     assert_eq!((followed.status.code(), followed.stdout.as_slice()), (Some(0), b"begun\n".as_slice()), "it ends when the attempt does");
     let status = sculpt(dir.path(), &["status", "--json"]).json();

@@ -34,7 +34,7 @@ fn validate_says_all_that_is_wrong_and_exits_2() {
     insta::assert_snapshot!("validate", sculpt(dir.path(), &files).shown(dir.path()));
     assert_eq!(sculpt(dir.path(), &files[..2]).shown(dir.path()), "exit 0\n--- out\n+ goals/good.yaml is valid\n");
     let json = sculpt(dir.path(), &["--json", "validate", "goals/wrong.yaml"]);
-    assert_eq!((json.code, json.json()["errors"].as_u64()), (2, Some(1)));
+    assert_eq!((json.code, json.json()["errors"].as_u64()), (2, Some(2)));
     let github = sculpt(dir.path(), &["validate", "--format", "github", "goals/wrong.yaml"]);
     assert!(github.out.starts_with("::error file=goals/wrong.yaml,line=5,"), "{}", github.out);
     let sarif = sculpt(dir.path(), &["validate", "--format", "sarif", "goals/wrong.yaml"]).json();

@@ -141,7 +141,11 @@ fn another_engine_watches_what_it_finds_to_its_end() {
         world.another_engine();
         assert_eq!(world.runtime.populated().unwrap(), std::slice::from_ref(&process.scope), "{}: it lives on", world.name);
         let effect = Effect::Serve { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
-        let watched = world.carry_out(&service(), effect, Job::Watch(Box::new(WatchJob { process: process.clone(), collect: None })));
+        let watched = world.carry_out(
+            &service(),
+            effect,
+            Job::Watch(Box::new(WatchJob { process: process.clone(), contained: None, collect: None })),
+        );
         let end = world.end(&service(), GENTLY, vec![process]);
         let (exit, _) = ends(world, watched, end).await;
         // Some kernels tell how a process ended that is no child; none tells it wrong.
@@ -157,7 +161,7 @@ fn another_engine_sees_that_a_command_has_ended_meanwhile() {
         world.another_engine();
         let effect = Effect::Work { run: run(), phase: PhaseIx(0), attempt: 1 };
         let collect = Some(Ok(world.collect()));
-        let watched = world.carry_out(&phase(), effect, Job::Watch(Box::new(WatchJob { process, collect })));
+        let watched = world.carry_out(&phase(), effect, Job::Watch(Box::new(WatchJob { process, contained: None, collect })));
         let seen = world.seen(watched).await;
         let (exit, leftovers, survivors) = exited(world, seen);
         assert!(matches!(exit, Exit::Unseen | Exit::Code(5)), "{}: {exit}", world.name);
@@ -173,7 +177,7 @@ fn whom_no_record_knows_is_found_and_swept() {
         world.another_engine();
         assert_eq!(world.runtime.populated().unwrap(), std::slice::from_ref(&process.scope), "{}", world.name);
         let effect = Effect::Sweep { scope: process.scope.clone() };
-        let sweep = world.carry_out(&phase(), effect, Job::Sweep(process.scope));
+        let sweep = world.carry_out(&phase(), effect, Job::Sweep(process.scope, None));
         match world.seen(sweep).await {
             Seen::Ended { survivors, killed } => assert!(survivors.is_empty() && killed > 0, "{}", world.name),
             other => panic!("{}: {other:?}", world.name),

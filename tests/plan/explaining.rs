@@ -57,7 +57,12 @@ phases:
   b: { run: x, limits: { memory: 1Mi, files: 64, enforce: best-effort } }
 ";
     let plan = plan(body);
-    let weak = HostReport { mechanism: "a supervisor for each scope".to_owned(), enforceable: vec![Limit::Pids], gaps: Vec::new() };
+    let weak = HostReport {
+        mechanism: "a supervisor for each scope".to_owned(),
+        enforceable: vec![Limit::Pids],
+        gaps: Vec::new(),
+        container_engine: None,
+    };
     let told = |host: &HostReport| {
         let lines =
             explain(&plan, host).limits.into_iter().map(|limited| (limited.owner.to_string(), json!(limited.unenforced), limited.refused));

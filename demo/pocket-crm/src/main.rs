@@ -1,6 +1,6 @@
 //! `pocket-crm init`, `serve` and `seed`.
 
-use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, net::Ipv4Addr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use pocket_crm::{
@@ -30,8 +30,11 @@ enum Verb {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
-    /// Serve the API on 127.0.0.1 until SIGTERM; `CRM_PASSWORD` is the administrator's password
+    /// Serve the API until SIGTERM; `CRM_PASSWORD` is the administrator's password
     Serve {
+        /// Address to listen on; in a container 0.0.0.0, since what reaches it there comes from outside of it
+        #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+        host: Ipv4Addr,
         /// Port to listen on; 0 lets the system choose
         #[arg(long, default_value_t = 8081)]
         port: u16,
@@ -74,9 +77,9 @@ async fn carry_out(verb: Verb) -> Result<(), Box<dyn Error>> {
             Store::create(&data)?;
             println!("{} is ready", data.join(store::FILE_NAME).display());
         }
-        Verb::Serve { port, data, stale_after } => {
+        Verb::Serve { host, port, data, stale_after } => {
             let app = App { admin: admin()?, store: Store::open(&data)?, stale_after: Duration::from_secs(stale_after) };
-            let listener = server::listen(port).await?;
+            let listener = server::listen(host, port).await?;
             eprintln!("pocket-crm listens on http://{}", listener.local_addr()?);
             server::serve(listener, app).await?;
         }

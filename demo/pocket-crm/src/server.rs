@@ -1,4 +1,4 @@
-//! Listening on loopback, and stopping when told to.
+//! Listening, and stopping when told to.
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -17,8 +17,8 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The port is taken or forbidden.
-    #[error("failed to listen on 127.0.0.1:{0}")]
-    Listen(u16, #[source] io::Error),
+    #[error("failed to listen on {0}:{1}")]
+    Listen(Ipv4Addr, u16, #[source] io::Error),
     /// The signals that end the server could not be awaited.
     #[error("failed to wait for signals")]
     Signals(#[source] io::Error),
@@ -27,9 +27,9 @@ pub enum ServeError {
     Serve(#[source] io::Error),
 }
 
-/// Binds the port on loopback; 0 lets the system choose one.
-pub async fn listen(port: u16) -> Result<TcpListener, ServeError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| ServeError::Listen(port, error))
+/// Binds a port of an address; 0 lets the system choose one.
+pub async fn listen(host: Ipv4Addr, port: u16) -> Result<TcpListener, ServeError> {
+    TcpListener::bind((host, port)).await.map_err(|error| ServeError::Listen(host, port, error))
 }
 
 /// Serves until SIGTERM or SIGINT; requests in flight are answered, for five seconds at most.

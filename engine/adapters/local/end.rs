@@ -7,7 +7,7 @@ use super::work::WorkError;
 use crate::adapters::process::end::{StopPolicy as ScopeStop, StopTo as ScopeStopTo};
 use crate::adapters::process::identity::ProcessId;
 use crate::kernel::action::{ProcessMark, Seen, StopPolicy};
-use crate::manifest::process::{Signal, StopTo};
+use crate::manifest::process::StopTo;
 use crate::ports::job::EndJob;
 
 /// Ends a place. Blocks until it is empty, or the grace and the time for killing are over.
@@ -56,19 +56,10 @@ pub(super) fn identity(mark: &ProcessMark) -> ProcessId {
 }
 
 fn policy(stop: StopPolicy) -> Result<ScopeStop, WorkError> {
-    let name = match stop.signal {
-        Signal::SigTerm => "SIGTERM",
-        Signal::SigInt => "SIGINT",
-        Signal::SigQuit => "SIGQUIT",
-        Signal::SigHup => "SIGHUP",
-        Signal::SigUsr1 => "SIGUSR1",
-        Signal::SigUsr2 => "SIGUSR2",
-        Signal::SigWinch => "SIGWINCH",
-        Signal::SigKill => "SIGKILL",
-    };
     let to = match stop.to {
         StopTo::Main => ScopeStopTo::Main,
         StopTo::All => ScopeStopTo::All,
     };
-    ScopeStop::new(name, to, stop.grace).map_err(|error| WorkError::Io { step: "stop".into(), source: std::io::Error::other(error) })
+    ScopeStop::new(stop.signal.word(), to, stop.grace)
+        .map_err(|error| WorkError::Io { step: "stop".into(), source: std::io::Error::other(error) })
 }

@@ -1,8 +1,12 @@
 //! This host as a runtime and as a probe: processes, directories, files, ports and commands.
 
+mod contain;
+mod container_probe;
+mod container_spec;
 mod custom;
 mod end;
 mod files;
+mod fleets;
 mod inquiry;
 mod intent;
 mod lease;

@@ -1,6 +1,7 @@
 //! Ports: which one a text means, whether somebody holds it, and who.
 
 use crate::adapters::process::listener::{Listener, Protocol, listening, who_listens};
+use crate::manifest::port::Listen;
 
 /// A port of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,17 +12,10 @@ pub struct HostPort {
     pub protocol: Protocol,
 }
 
-/// Reads `8080`, `127.0.0.1:8080`, `[::1]:8080` or `53/udp`.
+/// Reads `8080`, `127.0.0.1:8080`, `[::1]:8080`, `53/udp`, or for containers `8080:80`.
 pub fn parse(text: &str) -> Option<HostPort> {
-    let (address, protocol) = match text.rsplit_once('/') {
-        Some((address, "udp")) => (address, Protocol::Udp),
-        Some((address, "tcp")) => (address, Protocol::Tcp),
-        Some(_) => return None,
-        None => (text, Protocol::Tcp),
-    };
-    let number = address.rsplit_once(':').map_or(address, |(_, number)| number);
-    let number = number.trim().parse().ok().filter(|number| *number > 0)?;
-    Some(HostPort { number, protocol })
+    let listen: Listen = text.trim().parse().ok()?;
+    Some(HostPort { number: listen.port, protocol: if listen.udp { Protocol::Udp } else { Protocol::Tcp } })
 }
 
 /// Whether somebody listens there.
@@ -52,6 +46,7 @@ mod tests {
             ("127.0.0.1:81", 81, Protocol::Tcp),
             ("[::1]:82", 82, Protocol::Tcp),
             ("53/udp", 53, Protocol::Udp),
+            ("127.0.0.1:8083:80", 8083, Protocol::Tcp),
         ] {
             assert_eq!(parse(text), Some(HostPort { number, protocol }), "{text}");
         }

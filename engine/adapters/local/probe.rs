@@ -32,7 +32,7 @@ const MAX_OUTPUT: usize = 8 << 20;
 
 impl Probe for LocalRuntime {
     fn ask(&self, probing: Probing, permit: Option<&Permit>, tell: &Tell) {
-        let executes = matches!(probing.asked, Asked::Execute { .. });
+        let executes = matches!(probing.asked, Asked::Execute { .. } | Asked::Inside { .. });
         let place = permit.filter(|_| executes).map(|permit| (permit.owner().clone(), self.inquiries.begin(permit.owner())));
         tokio::spawn(answer(self.clone(), probing, place, tell.clone()));
     }
@@ -49,6 +49,23 @@ async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(Owner, I
             let serving = tokio::task::spawn_blocking(move || is_serving(&runtime.leases, process.as_ref(), &ports)).await;
             serving.unwrap_or_else(|error| Answer::unknown(Fault::CheckerBroken, error.to_string()))
         }
+        Asked::Contained { reach, container, state, .. } => {
+            super::container_probe::stands(&runtime.fleets, &reach, container.as_deref(), state.as_deref()).await
+        }
+        Asked::Inside { reach, container, argv } => match place {
+            Some((owner, mut inquiry)) => {
+                let asked = super::container_probe::execute(&runtime.fleets, &reach, container.as_deref(), &argv);
+                let answer = tokio::select! {
+                    biased;
+                    _ = &mut inquiry.stopped => Answer::unknown(Fault::Stopped, "its command was stopped"),
+                    answer = asked => answer,
+                    () = tokio::time::sleep(timeout.std()) => Answer::unknown(Fault::TimedOut, format!("its command took longer than {timeout}")),
+                };
+                runtime.inquiries.end(&owner, inquiry);
+                answer
+            }
+            None => Answer::unknown(Fault::CheckerBroken, "the command of this check has no permit"),
+        },
         Asked::Execute { command, contains, matches } => match place {
             Some((owner, mut inquiry)) => {
                 let stopped = &mut inquiry.stopped;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::fleets::Fleets;
 use super::inquiry::Inquiries;
 use super::intent::Intents;
 use super::lease::Leases;
@@ -17,8 +18,9 @@ use crate::kernel::action::{EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::plan::explain::limits::Limit;
-use crate::ports::job::Job;
-use crate::ports::runtime::{LookError, Runtime, Tell};
+use crate::ports::container::Reach;
+use crate::ports::job::{Job, WatchJob};
+use crate::ports::runtime::{Contained, LookError, Runtime, Tell};
 
 /// This host as a runtime.
 #[derive(Clone, Debug)]
@@ -26,6 +28,7 @@ pub struct LocalRuntime {
     pub(super) leases: Arc<Leases>,
     pub(super) inquiries: Arc<Inquiries>,
     pub(super) workspace: Workspace,
+    pub(super) fleets: Arc<Fleets>,
     intents: Arc<Intents>,
     vaults: Vaults,
     lookout: Arc<Lookout>,
@@ -33,9 +36,10 @@ pub struct LocalRuntime {
 
 impl LocalRuntime {
     /// A runtime for a workspace.
-    pub fn new(workspace: Workspace, containment: Arc<Containment>, vaults: Vaults) -> Self {
+    pub fn new(workspace: Workspace, id: &str, containment: Arc<Containment>, vaults: Vaults) -> Self {
         let (leases, lookout) = (Arc::new(Leases::new(containment)), Arc::new(Lookout::of_host()));
-        Self { leases, inquiries: Arc::default(), workspace, intents: Arc::default(), vaults, lookout }
+        let fleets = Arc::new(Fleets::new(id));
+        Self { leases, inquiries: Arc::default(), workspace, fleets, intents: Arc::default(), vaults, lookout }
     }
 
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
@@ -43,7 +47,15 @@ impl LocalRuntime {
             Job::Prepare(job) => super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job).await,
             Job::Work(job) => return super::work::work(self.leases, self.lookout, id, owner, job, tell).await,
             Job::Serve(job) => return super::serve::serve(self.leases, id, owner, job, tell).await,
+            Job::Contain(job) => return Box::pin(super::contain::contain(self.fleets, id, owner, *job, tell)).await,
+            Job::Watch(job) if job.contained.is_some() => {
+                let WatchJob { process, contained, collect } = *job;
+                let Some(contained) = contained else { return };
+                return super::contain::watch(self.fleets, id, process, contained, collect, tell).await;
+            }
             Job::Watch(job) => return super::watch::watch(self.leases, id, owner, *job, tell).await,
+            Job::Object(job) => super::contain::make(&self.fleets, &owner, &job, self.intents.announce(id, None, &tell)).await,
+            Job::RemoveObject(job) => super::contain::remove(&self.fleets, &owner, &job).await,
             Job::Create(job) => super::custom::create(&self.leases, &owner, &job, self.intents.announce(id, None, &tell)).await,
             Job::Destroy(job) => super::custom::destroy(&self.leases, &owner, &job).await,
             Job::Directory(job) => {
@@ -57,10 +69,15 @@ impl LocalRuntime {
             Job::Port(port) => blocking(move || reserve(&port)).await,
             Job::End(job) => {
                 self.inquiries.stop(&job.owner).await;
+                if let Some(reach) = &job.reach {
+                    let seen = super::contain::end(&self.fleets, &job, reach).await;
+                    return tell.say(Input::Seen { id, seen });
+                }
                 let leases = Arc::clone(&self.leases);
                 blocking(move || super::end::end(&leases, &job)).await
             }
-            Job::Sweep(scope) => {
+            Job::Sweep(scope, Some(reach)) => super::contain::sweep(&self.fleets, &reach, &scope).await,
+            Job::Sweep(scope, None) => {
                 let leases = Arc::clone(&self.leases);
                 blocking(move || super::end::sweep(&leases, &scope)).await
             }
@@ -121,8 +138,15 @@ impl Runtime for LocalRuntime {
         self.leases.containment().scopes().map_err(|error| LookError::from(Box::from(error)))
     }
 
+    fn contained<'r>(&'r self, reach: &'r Reach) -> Contained<'r> {
+        Box::pin(
+            async move { super::contain::scopes(&self.fleets, reach).await.map_err(|error| LookError::from(Box::from(error.to_string()))) },
+        )
+    }
+
     fn has_ended(&self, process: &ProcessMark) -> bool {
-        !super::end::identity(process).alive()
+        // Of one that this host does not count only the container engine can tell.
+        process.pid != 0 && !super::end::identity(process).alive()
     }
 
     fn enforceable(&self) -> Vec<Limit> {

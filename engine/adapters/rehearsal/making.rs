@@ -19,6 +19,8 @@ pub(super) enum Making {
     File(FileJob),
     /// What a command creates.
     Custom(Box<CustomJob>),
+    /// A network or a volume of the container engine.
+    Object,
 }
 
 /// Something that is announced.
@@ -35,7 +37,7 @@ impl World {
         let path = match &making {
             Making::Directory(job) => Some(job.path.clone()),
             Making::File(job) => Some(job.path.clone()),
-            Making::Custom(_) => None,
+            Making::Custom(_) | Making::Object => None,
         };
         let there = path.as_ref().map_or_else(|| self.customs.contains_key(owner), |path| self.files.at(path).is_some());
         self.intents.insert(id, Intent { tell: tell.clone(), owner: owner.clone(), making });
@@ -59,7 +61,11 @@ impl World {
                 self.made.insert(owner, job.path.clone());
                 self.files.make_file(&root, &job)
             }
-            Making::Custom(_) if self.customs.contains_key(&owner) => self.custom_made(&owner, false),
+            Making::Custom(_) | Making::Object if self.customs.contains_key(&owner) => self.custom_made(&owner, false),
+            Making::Object => {
+                self.customs.insert(owner.clone(), self.elapsed);
+                Seen::Made { created: true, path: None, outputs: indexmap::IndexMap::new() }
+            }
             Making::Custom(job) => {
                 let performance = self.cast.perform(&owner, Role::Create, &job.act);
                 self.written.insert(owner.clone(), performance.outputs.clone());

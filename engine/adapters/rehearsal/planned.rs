@@ -71,6 +71,11 @@ impl Planned {
         work
     }
 
+    fn completes(&self, owner: &Owner) -> bool {
+        let (Some(phase), Some(name)) = (&owner.phase, &owner.resource) else { return false };
+        self.plan.find(phase.as_str()).is_some_and(|(_, planned)| planned.completes(name))
+    }
+
     fn service(&self, owner: &Owner) -> Performance {
         let place = owner.to_string();
         let mut stream = self.seed.stream(&format!("service {place}"));
@@ -110,6 +115,8 @@ impl Cast for Planned {
     fn perform(&self, owner: &Owner, role: Role, _: &Command) -> Performance {
         match role {
             Role::Work(attempt) => self.work(owner, attempt),
+            // One that somebody waits for to end is work of another kind.
+            Role::Service if self.completes(owner) => self.work(owner, 1),
             Role::Service => self.service(owner),
             // What it says depends on the world at that moment.
             Role::Check => Performance::ending(Span(self.seed.stream(&format!("check {owner}")).between(2, 40)), 0),

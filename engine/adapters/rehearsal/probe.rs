@@ -30,6 +30,14 @@ impl Probe for Simulation {
                 let what = serde_json::to_string(&kind).unwrap_or_default();
                 world.doubt(&place, &what, found)
             }
+            Asked::Contained { of, .. } => {
+                let found = world.contained(&of);
+                world.doubt(&place, "the container", found)
+            }
+            Asked::Inside { .. } => {
+                let found = world.contained(&place);
+                world.doubt(&place, "inside the container", found)
+            }
             Asked::Serving { process, ports } => {
                 let found = world.serves(process.as_ref(), &ports);
                 world.doubt(&place, "serving", found)
@@ -75,6 +83,14 @@ impl World {
             };
         }
         Answer::pass(if ports.is_empty() { "it runs".to_owned() } else { format!("it listens on {}", ports.join(", ")) })
+    }
+
+    /// Whether the container of a place runs.
+    fn contained(&self, place: &Owner) -> Answer {
+        if self.processes.values().any(|process| process.owner == *place) {
+            return Answer::pass("it runs");
+        }
+        Answer::fail(Fault::ServiceExited, "its container is gone")
     }
 
     /// Starts the command of a check. False where it could not be started.

@@ -19,6 +19,7 @@ use crate::journal::permit::Permit;
 use crate::kernel::action::{Effect, EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::ports::container::Container;
 use crate::ports::job::{Command, Job, ServeJob};
 use crate::ports::runtime::{LookError, Runtime, Tell};
 
@@ -36,11 +37,24 @@ impl Runtime for Simulation {
             }
             Job::Work(job) => return world.work(tell, id, owner, attempt(permit.effect()), &job.command),
             Job::Serve(job) => return world.serve(tell, id, owner, &job),
+            Job::Contain(job) => {
+                let command = as_command(&job.container);
+                if job.collect.is_some() {
+                    return world.work(tell, id, owner, attempt(permit.effect()), &command);
+                }
+                let ports = job.container.ports.iter().map(|port| port.port.to_string()).collect();
+                return world.serve(tell, id, owner, &ServeJob { command, ports });
+            }
+            Job::Object(_) => return world.announce(tell, id, owner, Making::Object),
+            Job::RemoveObject(_) => {
+                world.customs.remove(owner);
+                Seen::Done
+            }
             Job::Watch(job) => return world.adopt(tell, id, owner, &job.process),
             Job::Create(job) => return world.announce(tell, id, owner, Making::Custom(Box::new(job))),
             Job::Destroy(_) => return world.destroy(tell, id, owner),
             Job::End(job) => return world.end(tell, id, &job),
-            Job::Sweep(scope) => return world.sweep(tell, id, scope),
+            Job::Sweep(scope, _) => return world.sweep(tell, id, scope),
             Job::Directory(job) => return world.announce(tell, id, owner, Making::Directory(job)),
             Job::File(job) => return world.announce(tell, id, owner, Making::File(job)),
             Job::Limit(..) => Seen::Done,
@@ -92,6 +106,19 @@ impl Runtime for Simulation {
 
     /// Scopes are only names here: an empty one is nothing.
     fn tidy(&self, _: &Name) {}
+}
+
+/// What a container runs, as a command of this world: it knows only processes.
+fn as_command(container: &Container) -> Command {
+    Command {
+        argv: container.entrypoint.iter().chain(&container.command).flatten().cloned().collect(),
+        env: container.env.clone(),
+        cwd: std::path::PathBuf::from("/"),
+        user: None,
+        group: None,
+        log: container.log.clone(),
+        limits: container.limits.clone(),
+    }
 }
 
 /// The attempt that an effect belongs to.

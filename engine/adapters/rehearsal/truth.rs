@@ -56,7 +56,8 @@ impl World {
         let mut has_subject = works;
         for (name, declared) in &planned.spec.resources {
             let owner = Owner::resource(goal, &planned.name, name);
-            if declared.process.is_some() && (declared.scope == Scope::Goal || !works) {
+            let runs = crate::manifest::kind::Kind::of(declared).runs() && !planned.completes(name);
+            if runs && (declared.scope == Scope::Goal || !works) {
                 has_subject = true;
                 if !self.is_up(&owner) {
                     return None;

@@ -82,9 +82,10 @@ pub fn now() -> Timestamp {
     HostClock::default().now()
 }
 
-/// Whether this very process still runs.
+/// Whether this very process still runs. Of one that only the container engine can see, what the journal says is all that is known.
 pub fn alive(process: &ProcessMark) -> bool {
-    ProcessId { pid: process.pid, start: process.start, boot: process.boot.clone(), unique: process.unique }.alive()
+    process.container.is_some() && process.pid == 0
+        || ProcessId { pid: process.pid, start: process.start, boot: process.boot.clone(), unique: process.unique }.alive()
 }
 
 /// What hides the secrets of a workspace. Where they cannot be read nothing may be shown.

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::changes;
 use super::context::{Context, with_outside};
-use super::prepare::{Choices, compiled};
+use super::prepare::{Choices, compiled, environment};
 use super::saved::Saved;
-use crate::driver::host;
+use crate::driver::{host, preflight};
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{show, show_json};
 use crate::plan::explain::dot::dot;
@@ -60,7 +60,9 @@ impl Plan {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
         let (plan, document) = compiled(context, &workspace, &self.file, &self.choices)?;
-        let host = host::look();
+        let mut host = host::look();
+        let engine = preflight::engine_of(&plan, &environment());
+        host.container_engine = engine.as_ref().ok().and_then(|engine| engine.as_ref().map(ToString::to_string));
         let explanation = explain(&plan, &host);
         let replay = Replay::of(&workspace.folder())?;
         let difference = with_outside(&workspace, |outside| difference(&plan, &replay.state, outside));
@@ -73,7 +75,8 @@ impl Plan {
             Format::Mermaid => show(&mermaid(&explanation))?,
             Format::Json => show_json(&Shown { explanation, difference })?,
         }
-        let refused = host::refused(&plan, || host);
+        let mut refused = host::refused(&plan, || host);
+        refused.extend(engine.err());
         if !refused.is_empty() {
             return Err(Failure::Unmet(refused));
         }

@@ -20,6 +20,7 @@ use super::session::establish;
 use super::signals::Interrupts;
 use crate::adapters::notify::ServiceManager;
 use crate::adapters::process::background;
+use crate::adapters::process::identity::ProcessId;
 use crate::adapters::socket::Listener;
 use crate::adapters::workspace::Workspace;
 use crate::driver::engine::{Engine, EngineError};
@@ -164,9 +165,12 @@ fn supervise(
 fn let_go(workspace: &Workspace, replaced: bool) -> Result<Option<u32>, Failure> {
     let Some(there) = holder(&workspace.folder()) else { return Ok(None) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::file("start", "a thread"))?;
+    // It lets the journal go a moment before it ends; whoever told it to go wants it gone.
+    let process = ProcessId::of(there.pid);
     let gone = || async {
         for _ in 0..TRIES {
-            if holder(&workspace.folder()).is_none_or(|holder| holder.pid != there.pid) {
+            let lives = process.as_ref().is_some_and(ProcessId::alive);
+            if !lives && holder(&workspace.folder()).is_none_or(|holder| holder.pid != there.pid) {
                 return true;
             }
             tokio::time::sleep(PAUSE).await;

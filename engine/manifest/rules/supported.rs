@@ -17,35 +17,17 @@ pub fn not_in_this_build(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
         );
     };
     for phase in facts.phases.values() {
-        if phase.phase.image.is_some() {
-            refuse(&phase.path(&["image"]), "images");
-        }
         if phase.phase.agent.is_some() {
             refuse(&phase.path(&["agent"]), "agents");
         }
         if phase.phase.on_exhausted.as_ref().is_some_and(|then| then.replan.is_some()) {
             refuse(&phase.path(&["on_exhausted", "replan"]), "new plans");
         }
-        for (name, resource) in &phase.phase.resources {
-            for (key, there) in [
-                ("container", resource.container.is_some()),
-                ("network", resource.network.is_some()),
-                ("volume", resource.volume.is_some()),
-            ] {
-                if there {
-                    refuse(&phase.path(&["resources", name.as_str(), key]), "containers, their networks and volumes");
-                }
-            }
-        }
     }
     facts.each_check(|path, kind, _| {
-        for (key, there, what) in
-            [("container", kind.container.is_some(), "container checks"), ("browser", kind.browser.is_some(), "browser checks")]
-        {
-            if there {
-                let path: Vec<&str> = path.iter().copied().chain([key]).collect();
-                refuse(&path, what);
-            }
+        if kind.browser.is_some() {
+            let path: Vec<&str> = path.iter().copied().chain(["browser"]).collect();
+            refuse(&path, "browser checks");
         }
     });
     for name in goal.daemons.keys() {

@@ -41,6 +41,9 @@ pub struct HostReport {
     pub enforceable: Vec<Limit>,
     /// What it cannot promise, each as the end of "it cannot promise: …".
     pub gaps: Vec<String>,
+    /// The container engine that was found, where the plan needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_engine: Option<String>,
 }
 
 /// The limits of a goal, a phase or a resource.

@@ -180,6 +180,9 @@ fn limits(page: &mut Page, explanation: &Explanation) {
     let host = &explanation.host;
     let can = if host.enforceable.is_empty() { "nothing".to_owned() } else { words(&host.enforceable) };
     page.line(format_args!("  this host holds processes together by {}, and can limit {can}", host.mechanism));
+    if let Some(engine) = &host.container_engine {
+        page.line(format_args!("  containers are those of {engine}"));
+    }
     for gap in &host.gaps {
         let gap = page.tone(Tone::Dim, &format!("it cannot promise: {gap}"));
         page.line(format_args!("  {gap}"));

@@ -30,7 +30,7 @@ fn crm() -> Crm {
     let store = Store::create(data.path()).unwrap();
     let app = Arc::new(App { store, admin: Credential::new(PASSWORD).unwrap(), stale_after: Duration::from_hours(24) });
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(server::listen(0)).unwrap();
+    let listener = runtime.block_on(server::listen(std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let router = api::router(Arc::clone(&app));
     runtime.spawn(async move { axum::serve(listener, router).await });

@@ -1,0 +1,84 @@
+//! Networks and volumes, and that a list misses nothing.
+
+use opensculpt::adapters::docker::error::DockerError;
+use opensculpt::adapters::docker::list::Kind;
+use opensculpt::adapters::docker::spec::{Join, Mount, MountSource};
+
+use super::fixture::{docker, with_docker};
+
+#[test]
+fn volumes_are_kept_networks_are_joined_and_all_of_it_is_listed() {
+    with_docker("networks and volumes", |world| async move {
+        let name = format!("sculpt-e2e-{}", world.workspace);
+        let label = world.label("it/base/it");
+        let network = world.fleet.ensure_network(&name, &label, None).await.unwrap();
+        let volume = world.fleet.ensure_volume(&name, &label, None).await.unwrap();
+        assert!(network.created && network.owned && volume.created && volume.owned);
+        let again = world.fleet.ensure_network(&name, &label, None).await.unwrap();
+        assert_eq!((again.id, again.created, again.owned), (network.id.clone(), false, true));
+        let second = world.fleet.ensure_network(&format!("{name}-2"), &label, None).await.unwrap();
+
+        let mut spec = world.spec("it/serve/it", "echo $((1 + $(cat /data/count || echo 0))) > /data/count; exec sleep 86400");
+        spec.mounts = vec![Mount { source: MountSource::Volume(name.clone()), target: "/data".to_owned(), read_only: false }];
+        let join = |network: &str| Join { network: network.to_owned(), aliases: vec!["db".to_owned()] };
+        spec.networks = vec![join(&name), join(&format!("{name}-2"))];
+        let count = ["/bin/sh", "-c", "until [ -s /data/count ]; do sleep 0.01; done; cat /data/count"].map(str::to_owned);
+        let first = world.start(&spec).await;
+        assert_eq!(world.fleet.exec(&first, &count, &[]).await.unwrap().output, b"1\n");
+        let joined = docker(&["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.NetworkID}} {{end}}", &first]);
+        assert!(joined.contains(&network.id) && joined.contains(&second.id), "{joined}");
+        assert!(matches!(world.fleet.remove_network(&network.id).await, Err(DockerError::InUse { .. })));
+        assert!(matches!(world.fleet.remove_volume(&name).await, Err(DockerError::InUse { .. })));
+
+        world.fleet.remove(&first).await.unwrap();
+        let second_life = world.start(&spec).await;
+        let two = ["/bin/sh", "-c", "until grep -q 2 /data/count; do sleep 0.01; done"].map(str::to_owned);
+        assert_eq!(world.fleet.exec(&second_life, &two, &[]).await.unwrap().code, 0, "the volume was kept");
+
+        let listed = world.fleet.list().await.unwrap();
+        let found: Vec<_> = listed.iter().map(|found| (found.kind, found.name.clone(), found.running)).collect();
+        let wanted = [
+            (Kind::Container, spec.name.clone(), true),
+            (Kind::Network, name.clone(), false),
+            (Kind::Network, format!("{name}-2"), false),
+            (Kind::Volume, name.clone(), false),
+        ];
+        assert_eq!(found, wanted);
+        assert_eq!(listed[0].label.as_ref(), Some(&spec.label));
+        assert!(listed[0].started_at.is_some());
+    });
+}
+
+#[test]
+fn a_strangers_network_and_volume_are_used_and_never_removed() {
+    with_docker("a stranger's network and volume", |world| async move {
+        let name = format!("sculpt-e2e-{}", world.workspace);
+        let id = docker(&["network", "create", &name]);
+        docker(&["volume", "create", &name]);
+        let label = world.label("it/base/it");
+        let network = world.fleet.ensure_network(&name, &label, None).await.unwrap();
+        let volume = world.fleet.ensure_volume(&name, &label, None).await.unwrap();
+        let refused = (world.fleet.remove_network(&id).await, world.fleet.remove_volume(&name).await);
+        docker(&["network", "rm", &id]);
+        docker(&["volume", "rm", &name]);
+        assert_eq!((network.id, network.created, network.owned), (id, false, false));
+        assert!(!volume.created && !volume.owned);
+        assert!(matches!(refused, (Err(DockerError::NotOurs { .. }), Err(DockerError::NotOurs { .. }))), "{refused:?}");
+    });
+}
+
+#[test]
+fn what_cannot_be_listed_is_not_nothing() {
+    with_docker("a list of an engine that is gone", |world| async move {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("there.sock");
+        let Some(socket) = world.fleet.engine().socket() else { return };
+        std::os::unix::fs::symlink(socket, &there).unwrap();
+        let env = indexmap::IndexMap::from([("DOCKER_HOST".to_owned(), format!("unix://{}", there.display()))]);
+        let fleet = opensculpt::adapters::docker::connection::Engine::find(&env).await.unwrap().fleet(&world.workspace);
+        assert_eq!(fleet.list().await.unwrap(), []);
+        std::fs::remove_file(&there).unwrap();
+        let lost = fleet.list().await;
+        assert!(matches!(lost, Err(DockerError::Lost { .. })), "{lost:?}");
+    });
+}

@@ -1,0 +1,137 @@
+//! Networks and volumes: passive things that containers share.
+
+use std::collections::HashMap;
+
+use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
+use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
+
+use crate::base::label::{self, Label};
+use crate::base::owner::Owner;
+
+use super::error::{DockerError, status, unless_missing};
+use super::fleet::Fleet;
+
+/// A network or a volume that is there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// By what it is removed: a network's id, a volume's name.
+    pub id: String,
+    /// Whether this call made it.
+    pub created: bool,
+    /// Whether it is this place's. A stranger's is used but not owned, as directories are, and never removed.
+    pub owned: bool,
+}
+
+impl Fleet {
+    /// Makes that there is a network of a name; a bridge where no driver is said.
+    ///
+    /// # Errors
+    /// Where the container engine refuses.
+    pub async fn ensure_network(&self, name: &str, label: &Label, driver: Option<&str>) -> Result<Made, DockerError> {
+        if let Some(found) = self.network(name, label).await? {
+            return Ok(found);
+        }
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some(driver.unwrap_or("bridge").to_owned()),
+            labels: Some(label.write()),
+            ..NetworkCreateRequest::default()
+        };
+        match self.engine.client.create_network(request).await {
+            Ok(made) => Ok(Made { id: made.id, created: true, owned: true }),
+            Err(error) if status(&error) == Some(409) => self.network(name, label).await?.ok_or_else(|| refused(error)),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    async fn network(&self, name: &str, label: &Label) -> Result<Option<Made>, DockerError> {
+        let found = unless_missing("inspect a network", self.engine.client.inspect_network(name, None).await)?;
+        // A network is also found by the beginning of its id.
+        let Some(found) = found.filter(|found| found.name.as_deref() == Some(name)) else { return Ok(None) };
+        let owned = self.owns_place(found.labels.as_ref(), &label.owner);
+        let id = found.id.ok_or(DockerError::Answer { doing: "inspect a network", lacking: "its id" })?;
+        Ok(Some(Made { id, created: false, owned }))
+    }
+
+    /// Removes a network. Removing what is gone is fine.
+    ///
+    /// # Errors
+    /// [`DockerError::NotOurs`], or [`DockerError::InUse`] while a container is in it.
+    pub async fn remove_network(&self, id: &str) -> Result<(), DockerError> {
+        let found = unless_missing("inspect a network", self.engine.client.inspect_network(id, None).await)?;
+        let Some(found) = found else { return Ok(()) };
+        if !self.owns(found.labels.as_ref()) || found.id.as_deref() != Some(id) {
+            return Err(DockerError::NotOurs { what: id.to_owned() });
+        }
+        removed(id, "remove a network", self.engine.client.remove_network(id).await)
+    }
+
+    /// Makes that there is a volume of a name; a local one where no driver is said.
+    ///
+    /// # Errors
+    /// Where the container engine refuses.
+    pub async fn ensure_volume(&self, name: &str, label: &Label, driver: Option<&str>) -> Result<Made, DockerError> {
+        const DOING: &str = "make a volume";
+        let look = || self.engine.client.inspect_volume(name);
+        if let Some(found) = unless_missing("inspect a volume", look().await)? {
+            return Ok(Made { id: found.name, created: false, owned: self.owns_place(Some(&found.labels), &label.owner) });
+        }
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            driver: Some(driver.unwrap_or("local").to_owned()),
+            labels: Some(label.write()),
+            ..VolumeCreateRequest::default()
+        };
+        // To make what is there is no error for the container engine: whose it is, its labels say.
+        let made = self.engine.client.create_volume(request).await.map_err(DockerError::of(DOING))?;
+        let owned = self.owns_place(Some(&made.labels), &label.owner);
+        Ok(Made { id: made.name, created: owned, owned })
+    }
+
+    /// Removes a volume and what is in it. Removing what is gone is fine.
+    ///
+    /// # Errors
+    /// [`DockerError::NotOurs`], or [`DockerError::InUse`] while a container has it.
+    pub async fn remove_volume(&self, name: &str) -> Result<(), DockerError> {
+        let found = unless_missing("inspect a volume", self.engine.client.inspect_volume(name).await)?;
+        let Some(found) = found else { return Ok(()) };
+        if !self.owns(Some(&found.labels)) {
+            return Err(DockerError::NotOurs { what: name.to_owned() });
+        }
+        let none = None::<bollard::query_parameters::RemoveVolumeOptions>;
+        removed(name, "remove a volume", self.engine.client.remove_volume(name, none).await)
+    }
+
+    /// Removes what earlier builds for a place have left: images that lost their tag to the newest one. One that a container still is of
+    /// stays until the next build.
+    ///
+    /// # Errors
+    /// Where the container engine does not tell what is there.
+    pub async fn remove_outbuilt(&self, owner: &Owner) -> Result<(), DockerError> {
+        let filters = HashMap::from([
+            ("dangling".to_owned(), vec!["true".to_owned()]),
+            ("label".to_owned(), vec![format!("{}={}", label::BUILT_WORKSPACE, self.workspace), format!("{}={owner}", label::BUILT_OWNER)]),
+        ]);
+        let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
+        for image in self.engine.client.list_images(Some(options)).await.map_err(DockerError::of("list images"))? {
+            let none = None::<RemoveImageOptions>;
+            match removed(&image.id, "remove an image", self.engine.client.remove_image(&image.id, none, None).await.map(drop)) {
+                Err(DockerError::InUse { .. }) => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(error: bollard::errors::Error) -> DockerError {
+    DockerError::of("make a network")(error)
+}
+
+/// Both 403 (a network with containers) and 409 (a volume or an image of a container) say that it is in use.
+fn removed(what: &str, doing: &'static str, answer: Result<(), bollard::errors::Error>) -> Result<(), DockerError> {
+    match unless_missing(doing, answer) {
+        Err(DockerError::Refused { status: 403 | 409, said, .. }) => Err(DockerError::InUse { what: what.to_owned(), said }),
+        other => other.map(drop),
+    }
+}
