@@ -21,19 +21,20 @@ fn witnessed(end: &str, parent: &str) -> Option<Exit> {
     let host = Host::new(mechanisms()[0]);
     let scope = host.attempt();
     let dir = host.dir.path();
-    let script = format!("mkfifo gate; (read x < gate; {end}) & echo $! > pid.new; mv pid.new pid; {parent}");
+    // After the number is written the parent runs no command that it would wait for, and with it for the grandchild.
+    let script = format!("mkfifo gate; (read x < gate; {end}) & echo $! > pid; {parent}");
     let _parent = host.start(&scope, &["/bin/sh", "-c", &script]);
-    until("the grandchild", || dir.join("pid").exists());
+    until("the grandchild", || fs::read_to_string(dir.join("pid")).is_ok_and(|pid| pid.ends_with('\n')));
     let pid = fs::read_to_string(dir.join("pid")).expect("a pid").trim().parse().expect("a number");
     let id = ProcessId::of(pid).expect("the grandchild");
+    let gate = dir.join("gate");
     let seen = host.runtime.block_on(async {
-        let open = tokio::task::spawn_blocking({
-            let gate = dir.join("gate");
-            move || fs::write(gate, "go\n").expect("a gate")
-        });
-        let seen = tokio::time::timeout(Duration::from_mins(1), end_of(&id)).await.expect("an end in time").expect("a look");
-        open.await.expect("a gate");
-        seen
+        let end = tokio::time::timeout(Duration::from_mins(1), end_of(&id));
+        let open = async { tokio::task::spawn_blocking(move || fs::write(gate, "go\n")).await };
+        // The look is begun first: it must have its handle before the end.
+        let (seen, opened) = tokio::join!(biased; end, open);
+        opened.expect("a thread").expect("a gate");
+        seen.expect("an end in time").expect("a look")
     });
     scope.kill().expect("an end");
     seen
