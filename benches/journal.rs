@@ -132,6 +132,7 @@ fn attempt(plan: &Plan, run: &RunId, phase: PhaseIx, owner: &Owner, number: u64)
         artifacts: Vec::new(),
         usage: opensculpt::kernel::usage::Usage { cpu_ms: Some(2), ..Default::default() },
         suspects: Vec::new(),
+        contained: None,
     };
     let run = run.clone();
     [

@@ -3,6 +3,8 @@
 //! `cargo bench` runs all of it; `cargo bench -- wide` only what is named so. Nothing here passes or fails.
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time and starts programs")]
 
+#[path = "gateway.rs"]
+mod gateway;
 #[path = "journal.rs"]
 mod journal;
 #[path = "suspects.rs"]
@@ -25,7 +27,7 @@ type Bench = fn(&Path);
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let all: [(&str, Bench); 8] = [
+    let all: [(&str, Bench); 9] = [
         ("wide", |folder| beside_ninja(folder, "wide", false)),
         ("chained", |folder| beside_ninja(folder, "chained", true)),
         ("plan", plan_10_000),
@@ -33,6 +35,7 @@ fn main() {
         ("memory", memory),
         ("run-10000", run_10_000),
         ("journal", journal::bench),
+        ("gateway", gateway::bench),
         ("suspects", suspects::bench),
     ];
     for (name, bench) in all {

@@ -6,39 +6,11 @@
 //!
 //! `E2E_ROUNDS` says how often this matrix is repeated.
 
-use crate::docker::fixture::{IMAGE, docker, image};
-use crate::part::require;
+use crate::docker::fixture::{IMAGE, docker};
+use crate::docker::left::{Bystander, containers, expect_nothing_in_docker, of_workspace, there_is_docker};
+use crate::docker::run_ending::Ending::{self, Failure, Interrupt, Killed, Stop, Success, Timeout};
 use crate::world::deadline::until;
-use crate::world::program::Started;
 use crate::world::workspace::Workspace;
-
-/// Whether there is a container engine, with the image of the tests.
-fn there_is_docker(part: &str) -> bool {
-    let there = std::process::Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success());
-    if require(part, "a container engine", there) {
-        image();
-        return true;
-    }
-    false
-}
-
-/// The containers of a workspace, by the container engine's own word.
-fn containers(workspace: &Workspace) -> Vec<String> {
-    of_workspace(workspace, &["ps", "-a", "-q", "--no-trunc"])
-}
-
-fn of_workspace(workspace: &Workspace, list: &[&str]) -> Vec<String> {
-    let Some(id) = workspace.id() else { return Vec::new() };
-    let filter = format!("label=io.opensculpt.workspace={id}");
-    let listed = docker(&[list, &["--filter", &filter]].concat());
-    listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
-fn expect_nothing_in_docker(workspace: &Workspace, case: &str) {
-    assert_eq!(containers(workspace), [""; 0], "{case}: containers");
-    assert_eq!(of_workspace(workspace, &["network", "ls", "-q"]), [""; 0], "{case}: networks");
-    assert_eq!(of_workspace(workspace, &["volume", "ls", "-q"]), [""; 0], "{case}: volumes");
-}
 
 /// A shop of its own: a network, a volume, a web server built here, and work in an image.
 const SHOP: &str = "
@@ -189,72 +161,6 @@ phases:
     workspace.sculpt("down slow").run().expect(0);
     expect_nothing_in_docker(&workspace, "a build that takes too long");
     until("what the build ran to end", || (crate::world::table::running("sleep 3607") == 0).then_some(()));
-}
-
-/// Ways to end.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Ending {
-    Success,
-    Failure,
-    Timeout,
-    Interrupt,
-    Stop,
-    Killed,
-}
-
-use Ending::{Failure, Interrupt, Killed, Stop, Success, Timeout};
-
-impl Ending {
-    const fn last_line(self) -> &'static str {
-        match self {
-            Success => "exit 0",
-            Failure => "exit 3",
-            Timeout | Interrupt | Stop | Killed => "sleep 86400",
-        }
-    }
-
-    const fn exit_code(self) -> i32 {
-        match self {
-            Success => 0,
-            Failure | Timeout => 1,
-            Interrupt | Stop | Killed => 130,
-        }
-    }
-
-    fn bring_about(self, workspace: &Workspace, run: &mut Started) {
-        match self {
-            Success | Failure | Timeout => {}
-            Interrupt => run.interrupt(),
-            Stop => {
-                workspace.sculpt("stop leak").run().expect(0);
-            }
-            Killed => {
-                workspace.kill_the_engine();
-                workspace.sculpt("stop leak").run().expect(0);
-            }
-        }
-    }
-}
-
-/// A container of a stranger that looks like ours: another workspace's, of the same place.
-struct Bystander(String);
-
-impl Bystander {
-    fn new(workspace: &Workspace) -> Self {
-        let other = format!("{}0", workspace.id().unwrap());
-        let labels = [format!("io.opensculpt.workspace={other}"), "io.opensculpt.owner=leak/work".to_owned()];
-        Self(docker(&["run", "-d", "--label", &labels[0], "--label", &labels[1], IMAGE, "sleep", "86400"]))
-    }
-
-    fn is_untouched(&self) -> bool {
-        docker(&["inspect", "--format", "{{.State.Running}}", &self.0]) == "true"
-    }
-}
-
-impl Drop for Bystander {
-    fn drop(&mut self) {
-        docker(&["rm", "-f", &self.0]);
-    }
 }
 
 fn leaves_nothing(ending: Ending) {

@@ -4,6 +4,7 @@
 mod adapters_process;
 mod cli;
 mod contract;
+mod docker_gateway;
 mod floors;
 mod import;
 mod journal;

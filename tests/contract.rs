@@ -156,12 +156,12 @@ impl World {
     fn work(&mut self, command: Command) -> EffectId {
         let collect = self.collect();
         let effect = Effect::Work { run: run(), phase: PhaseIx(0), attempt: 1 };
-        self.carry_out(&phase(), effect, Job::Work(WorkJob { command, collect }))
+        self.carry_out(&phase(), effect, Job::Work(WorkJob { command, collect, endpoint: None }))
     }
 
     fn serve(&mut self, script: &str, ports: &[String]) -> EffectId {
         let effect = Effect::Serve { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
-        let job = ServeJob { command: self.command(script), ports: ports.to_vec() };
+        let job = ServeJob { command: self.command(script), ports: ports.to_vec(), endpoint: None };
         self.carry_out(&service(), effect, Job::Serve(job))
     }
 

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod docker;
+pub mod docker_gateway;
 pub mod local;
 pub mod notify;
 pub mod probes;

@@ -8,5 +8,7 @@ pub const GOAL: &str = "SCULPT_GOAL";
 pub const RUN: &str = "SCULPT_RUN";
 /// The phase.
 pub const PHASE: &str = "SCULPT_PHASE";
+/// Where the container engine itself is, by the `DOCKER_HOST` of whoever began the run: the command's own leads to its endpoint.
+pub const ENGINE: &str = "SCULPT_DOCKER_HOST";
 /// The attempt, from 1.
 pub const ATTEMPT: &str = "SCULPT_ATTEMPT";

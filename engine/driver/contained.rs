@@ -19,7 +19,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::StopPolicy;
 use crate::kernel::fault::Fault;
-use crate::kernel::stock::{Kind, stop_policy};
+use crate::kernel::stock::{Kind, Resource as Stock, stop_policy};
 use crate::manifest::policy::Limits;
 use crate::manifest::resource::{Container as Declared, Resource};
 use crate::manifest::work::Run;
@@ -113,8 +113,10 @@ impl Texts<'_> {
     }
 
     /// Its removal.
-    pub(super) fn remove_object_job(&self, kind: Kind) -> Job {
-        Job::RemoveObject(RemoveObjectJob { reach: self.reach(), volume: kind == Kind::Volume })
+    pub(super) fn remove_object_job(&self, made: &Stock) -> Result<Job, TextError> {
+        let reach = if made.caught.is_some() { self.reach_of_commands()? } else { self.reach() };
+        let id = made.caught.as_ref().map(|caught| caught.id.clone());
+        Ok(Job::RemoveObject(RemoveObjectJob { reach, volume: made.kind == Kind::Volume, id }))
     }
 
     fn limited(&self, own: Option<&Limits>) -> Limits {

@@ -209,13 +209,14 @@ impl Engine {
         let mut refused = None;
         while !queue.is_empty() {
             let now = self.clock.now();
-            let (mut records, mut looks, mut closed) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut records, mut looks, mut closed, mut denied) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
             for input in queue.drain(..) {
                 let input = self.masked(input);
                 let decision = self.kernel.handle(now, input)?;
                 records.extend(decision.records);
                 looks.extend(decision.looks);
                 closed.extend(decision.closed);
+                denied.extend(decision.denied);
                 refused = refused.or(decision.refused);
             }
             let committed = self.journal.commit(now, &records)?;
@@ -238,6 +239,9 @@ impl Engine {
             }
             for record in self.journal.tend(now, self.kernel.state(), self.retention)? {
                 self.kernel.note(now, &record)?;
+            }
+            for call in denied {
+                self.runtime.deny(call);
             }
             for question in closed {
                 self.standing.remove(&question);

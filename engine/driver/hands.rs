@@ -18,7 +18,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::kernel::stock::Kind;
 use crate::plan::sealed::PhaseIx;
-use crate::ports::container::Reach;
+use crate::ports::container::{EndpointJob, Reach};
 use crate::ports::job::{Job, PrepareJob, WatchJob};
 use crate::ports::probe::Probing;
 
@@ -65,6 +65,7 @@ impl Engine {
                 self.texts(&made.run, made.phase)?.remove_job(&made)
             }
             Effect::Forget => Ok(Job::Forget(owner.goal)),
+            Effect::Call { id, .. } => Ok(Job::Call(*id)),
             Effect::Ask { .. } => Err(gone(&owner)),
         }
     }
@@ -86,7 +87,21 @@ impl Engine {
             }
             _ => None,
         };
-        Ok(Job::Watch(Box::new(WatchJob { process, contained, collect })))
+        let endpoint = match effect {
+            _ if contained.is_some() => None,
+            Effect::Work { run, phase, .. } => self.endpoint_again(run, *phase, None),
+            Effect::Serve { run, phase, resource, .. } => self.endpoint_again(run, *phase, Some(resource)),
+            _ => None,
+        };
+        Ok(Job::Watch(Box::new(WatchJob { process, contained, collect, endpoint })))
+    }
+
+    /// The endpoint of what an earlier engine started. Where nothing can be rendered of it, it has none any more.
+    fn endpoint_again(&mut self, run: &RunId, phase: PhaseIx, resource: Option<&Name>) -> Option<EndpointJob> {
+        let goal = Name::from(crate::kernel::state::goal_of(run));
+        let may_have_called = self.kernel.state().goals.get(&goal).is_some_and(|goal| goal.called);
+        let job = self.texts(run, phase).and_then(|texts| texts.endpoint_job(resource, texts.reach_of_commands()?)).ok()?;
+        Some(EndpointJob { may_have_called, ..job })
     }
 
     /// Where the container engine is, where a place may have a container: by the run that may have started one there.
@@ -103,7 +118,12 @@ impl Engine {
             }
             _ => None,
         });
-        let made = state.resource(owner).filter(|made| made.kind == Kind::Container).map(|made| made.run.clone());
+        let made = state.resource(owner).filter(|made| made.kind == Kind::Container);
+        if let Some(caught) = made.filter(|made| made.caught.is_some()) {
+            let (run, phase) = (caught.run.clone(), caught.phase);
+            return self.texts(&run, phase)?.reach_of_commands().map(Some);
+        }
+        let made = made.map(|made| made.run.clone());
         let Some(run) = started.or(made) else { return Ok(None) };
         let (env, _) = self.prepare_texts(&run)?;
         Ok(Some(Reach::of(&env)))

@@ -23,10 +23,13 @@ impl Engine {
             Input::Seen { id, seen: Seen::Failed { fault, evidence } } => {
                 Input::Seen { id, seen: Seen::Failed { fault, evidence: self.mask.apply(&evidence) } }
             }
-            Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, mut outputs, artifacts, usage, mut suspects } } => {
+            Input::Seen {
+                id,
+                seen: Seen::Exited { exit, leftovers, survivors, mut outputs, artifacts, usage, mut suspects, contained },
+            } => {
                 outputs.values_mut().for_each(|value| *value = self.mask.apply(value));
                 suspects.iter_mut().flat_map(Suspect::foreign_texts).for_each(|text| *text = self.mask.apply(text));
-                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects } }
+                Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects, contained } }
             }
             Input::Seen { id, seen: Seen::Begun { path } } => {
                 Input::Seen { id, seen: Seen::Begun { path: path.filter(|path| self.mask.apply(path) == *path) } }

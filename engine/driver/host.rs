@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
+
 use super::preflight::Unmet;
+use crate::adapters::docker::connection::socket_of;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::mechanism::Report;
 use crate::kernel::options::Unenforced;
@@ -16,10 +19,28 @@ pub fn containment(id: &str) -> Containment {
     Containment::detect(id, &program)
 }
 
-/// What this host can do. Nothing is made by it.
-pub fn look() -> HostReport {
+/// What this host can do for whoever has this environment. Nothing is made by it.
+pub fn look(env: &IndexMap<String, String>) -> HostReport {
     // The id only names groups, and none is made here.
-    told(containment("plan").report())
+    let containment = containment("plan");
+    let mut host = told(containment.report());
+    host.gaps.extend(uncontained(containment.has_views(), env));
+    host
+}
+
+/// Why a command could start containers that sculpt does not own; none where it could not.
+fn uncontained(views: bool, env: &IndexMap<String, String>) -> Option<String> {
+    match (socket_of(env), env.get("DOCKER_HOST").filter(|host| !host.is_empty())) {
+        (Some(_), _) if views => None,
+        (Some(socket), _) => Some(format!(
+            "uncontained: a command that does not follow its DOCKER_HOST reaches the container engine at {}, and what it starts there is not owned",
+            socket.display()
+        )),
+        (None, Some(host)) if !host.starts_with("unix://") => Some(format!(
+            "uncontained: the container engine is at {host} and has no socket here, and what commands start there is not owned"
+        )),
+        (None, _) => None,
+    }
 }
 
 fn told(report: &Report) -> HostReport {

@@ -33,7 +33,9 @@ impl Texts<'_> {
             return self.work_inside_job(image, run);
         }
         let collect = self.collect()?;
-        Ok(Job::Work(WorkJob { command: self.work(run, self.log(None), &collect.output)?, collect }))
+        let command = self.work(run, self.log(None), &collect.output)?;
+        let endpoint = Some(self.endpoint_job(None, Reach::of(&command.env))?);
+        Ok(Job::Work(WorkJob { command, collect, endpoint }))
     }
 
     /// What is collected of the phase's command once it has ended.
@@ -56,7 +58,8 @@ impl Texts<'_> {
         }
         let process = resource.process.as_ref().ok_or_else(|| (Fault::System, format!("{name} is not a process")))?;
         let command = self.service(process, resource.limits.as_ref(), self.log(Some(name)))?;
-        Ok(Job::Serve(ServeJob { command, ports: self.ports(resource)? }))
+        let endpoint = Some(self.endpoint_job(Some(name), Reach::of(&command.env))?);
+        Ok(Job::Serve(ServeJob { command, ports: self.ports(resource)?, endpoint }))
     }
 
     /// The ports of a resource, rendered.
@@ -119,7 +122,7 @@ impl Texts<'_> {
             return Ok(Job::RemovePaths(made.paths.iter().map(|path| self.workspace.root().join(path)).collect()));
         }
         if made.kind.is_of_engine() {
-            return Ok(self.remove_object_job(made.kind));
+            return self.remove_object_job(made);
         }
         let name = made.owner.resource.as_ref().ok_or_else(|| (Fault::System, format!("{} is not a resource", made.owner)))?;
         let resource = self.resource(name)?;

@@ -3,6 +3,7 @@
 mod brief;
 mod command;
 mod contained;
+mod endpoint;
 pub mod engine;
 pub mod handle;
 mod hands;

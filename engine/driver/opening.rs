@@ -20,7 +20,7 @@ use crate::journal::log::Opening;
 use crate::kernel::action::{EffectId, RunId};
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
-use crate::kernel::state::State;
+use crate::kernel::state::{Goal, State};
 use crate::ports::clock::Clock;
 use crate::ports::container::Reach;
 use crate::ports::probe::Probe;
@@ -143,8 +143,12 @@ impl Engine {
     /// nothing is known of it, and nothing is done.
     async fn unknown_containers(&mut self) -> Vec<String> {
         let state = self.kernel.state();
-        let runs = state.goals.values().flat_map(|goal| goal.run.iter().chain(&goal.older)).filter(|run| run.plan.has_containers());
-        let runs: Vec<RunId> = runs.map(|run| run.id.clone()).collect();
+        let of = |goal: &Goal| {
+            let called = goal.called;
+            let runs = goal.run.iter().chain(&goal.older).filter(move |run| called || run.plan.has_containers());
+            runs.map(|run| run.id.clone()).collect::<Vec<_>>()
+        };
+        let runs: Vec<RunId> = state.goals.values().flat_map(of).collect();
         let mut reaches: Vec<Reach> = Vec::new();
         for run in &runs {
             // An environment that cannot be read leads nowhere; whatever needs it says so.

@@ -36,7 +36,7 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
         one(workspace, plan, requires, &context, env, state, &mut unmet);
     }
     unmet.extend(engine_of(plan, env).err());
-    unmet.extend(super::host::refused(plan, super::host::look));
+    unmet.extend(super::host::refused(plan, || super::host::look(env)));
     unmet.dedup();
     unmet
 }

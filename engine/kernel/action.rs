@@ -7,7 +7,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Stage};
+use super::call::{Call, CallId};
 use super::fault::Fault;
+pub use super::mark::ProcessMark;
 use super::suspect::Suspect;
 use super::usage::Usage;
 use crate::base::name::Name;
@@ -119,30 +121,19 @@ pub enum Effect {
         /// The run.
         run: RunId,
     },
+    /// Change something in the container engine, as a command asks for through the endpoint of its attempt.
+    Call {
+        /// The effect that started the command.
+        by: EffectId,
+        /// The call that waits.
+        id: CallId,
+        /// What it does.
+        call: Call,
+    },
     /// Remove a passive resource that sculpt made.
     Remove,
     /// Remove the goal's generated secrets.
     Forget,
-}
-
-/// A process that sculpt started, so that a reused pid is never taken for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessMark {
-    /// The process id.
-    pub pid: u32,
-    /// Its start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
-    pub start: u64,
-    /// The boot it belongs to.
-    pub boot: String,
-    /// The number that no other process of this boot has, where the kernel gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unique: Option<u64>,
-    /// The name of the scope that holds it and everything that it starts.
-    pub scope: String,
-    /// The container whose main process it is, by its id. Where the container engine's processes are not among those of this host, the
-    /// process is 0, and only the container engine can tell whether it lives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
 }
 
 /// How a process ended.
@@ -221,6 +212,19 @@ pub enum Seen {
         /// What it may have started outside of its scope. Only looked for around a phase's command.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         suspects: Vec<Suspect>,
+        /// How many containers, networks and volumes it had made by its own commands, and were ended with it, where a look shows that
+        /// nothing of them is left. None where it made none, or it cannot be seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contained: Option<u32>,
+    },
+    /// The container engine has answered a call.
+    Called {
+        /// With this HTTP status; none where there was no answer that could be read: what it changed is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// What it made, by its id; of a volume, by its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     /// A passive resource was not there, and is about to be made, once this is recorded: from then on what is there is sculpt's to remove.
     Begun {

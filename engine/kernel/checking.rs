@@ -114,6 +114,13 @@ impl Turn<'_> {
                     "{why}; the command left {n} process{s} behind, which ended with it: what must live on is a resource (`process:`)"
                 );
             }
+            if phase.contained > 0 {
+                let (n, s) = (phase.contained, if phase.contained == 1 { "" } else { "s" });
+                why = format!(
+                    "{why}; the command left {n} thing{s} in the container engine, which ended with it: what must live on is a resource \
+                     (`container:`), or kept (`capabilities: {{ docker: [keep] }}`)"
+                );
+            }
             return self.fail(at, fault, why);
         }
         if let Some((fault, why)) = said(Said::Unknown) {

@@ -22,6 +22,7 @@ use super::outcome::{Outcome, Proof, Verdict};
 use super::phase::PhaseState;
 use super::record::{Record, StopReason};
 use super::state::Run;
+use super::stock::Resource;
 use super::teardown::{For, kill, trouble};
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -77,8 +78,13 @@ impl Turn<'_> {
             let (Some(phase), Some(resource)) = (&owner.phase, &owner.resource) else { return false };
             plan.find(phase.as_str()).is_some_and(|(_, planned)| planned.resource(resource).is_some())
         };
-        let targets = self
-            .targets(&plan.goal, |resource| resource.kind.is_remade() && !resource.keep && resource.run != *id && !has(&resource.owner));
+        // What a command made is its phase's: it stands as long as that does, and goes when it is done anew.
+        let has = |made: &Resource| match &made.caught {
+            Some(caught) => caught.by.phase.as_ref().is_some_and(|phase| plan.find(phase.as_str()).is_some()),
+            None => has(&made.owner),
+        };
+        let targets =
+            self.targets(&plan.goal, |resource| resource.kind.is_remade() && !resource.keep && resource.run != *id && !has(resource));
         // Of a phase that is still there it is a part: what is lost of it with a replacement that fails is had back with the rest.
         for (ix, planned) in plan.indexed() {
             let names = targets

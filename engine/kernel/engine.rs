@@ -153,6 +153,7 @@ impl Turn<'_> {
                     self.tell(asker, answer);
                 }
             }
+            Input::Called { by, id, call } => return self.call(by, id, call),
             Input::Tick => self.due(),
         }
         self.settle_groups();

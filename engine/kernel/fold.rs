@@ -76,6 +76,8 @@ impl State {
                 if let Some(goal) = self.goals.get_mut(goal) {
                     goal.falling = false;
                     goal.down = true;
+                    let kept = goal.live_resources().any(|resource| resource.caught.is_some());
+                    goal.called = kept;
                 }
                 Ok(())
             }
@@ -120,6 +122,7 @@ impl State {
                 entry.exit = None;
                 entry.usage = Usage::default();
                 entry.leftovers = 0;
+                entry.contained = 0;
                 entry.after.fill(None);
             }
             Record::Worked { phase, outputs, .. } => {
@@ -209,6 +212,10 @@ impl State {
                 }
                 _ => Ok(()),
             },
+            Effect::Call { .. } => {
+                self.calls(owner);
+                Ok(())
+            }
             Effect::Work { .. }
             | Effect::Ask { .. }
             | Effect::Prepare { .. }
@@ -227,12 +234,13 @@ impl State {
         if seen.is_end() {
             self.effects.remove(&id);
         }
-        if let (Effect::Work { run, phase, attempt }, Seen::Exited { exit, leftovers, artifacts, usage, .. }) = (&effect, seen)
+        if let (Effect::Work { run, phase, attempt }, Seen::Exited { exit, leftovers, artifacts, usage, contained, .. }) = (&effect, seen)
             && let Some(entry) = self.run_mut(run).and_then(|run| run.phases.get_mut(phase.at()))
             && entry.attempt == *attempt
         {
             entry.exit = Some(*exit);
             entry.leftovers = *leftovers;
+            entry.contained = contained.unwrap_or_default();
             entry.usage = *usage;
             entry.artifacts.clone_from(artifacts);
         }
@@ -240,6 +248,15 @@ impl State {
             && let Some(goal) = self.goals.get_mut(&owner.goal)
         {
             goal.suspect(&owner, run, *attempt, suspects);
+        }
+        if let Effect::Call { by, call, .. } = &effect {
+            self.called(at, id, *by, call, seen);
+            return Ok(());
+        }
+        if let (Effect::Work { run, phase, attempt } | Effect::Serve { run, phase, attempt, .. }, Seen::Exited { contained: Some(_), .. }) =
+            (&effect, seen)
+        {
+            self.caught_gone(at, &owner, (run, *phase, *attempt));
         }
         self.observe_attempt(&effect, seen);
         let want = match (&effect, seen) {

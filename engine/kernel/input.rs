@@ -1,6 +1,7 @@
 //! What reaches the kernel.
 
 use super::action::{EffectId, RunId, Seen, Shown};
+use super::call::{Call, CallId};
 use super::record::RunOptions;
 use super::standing::Standing;
 use crate::base::name::Name;
@@ -21,6 +22,15 @@ pub enum Input {
     },
     /// A look has shown something.
     Shown(Shown),
+    /// A command wants to change something in the container engine.
+    Called {
+        /// The effect that started the command.
+        by: EffectId,
+        /// The call that waits.
+        id: CallId,
+        /// What it does.
+        call: Call,
+    },
     /// Time has passed: whatever is due by now is due.
     Tick,
 }

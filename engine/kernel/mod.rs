@@ -3,6 +3,7 @@
 pub mod action;
 pub mod answer;
 pub mod attempt;
+pub mod call;
 pub mod carry;
 mod checking;
 mod closing;
@@ -15,6 +16,7 @@ pub mod fold;
 mod group;
 pub mod input;
 mod live;
+mod mark;
 pub mod nesting;
 pub mod options;
 pub mod outcome;

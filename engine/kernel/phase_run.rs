@@ -64,6 +64,8 @@ pub struct PhaseRun {
     pub usage: Usage,
     /// How many processes its command left behind.
     pub leftovers: u32,
+    /// How many containers, networks and volumes it left behind.
+    pub contained: u32,
     /// What was kept of its latest attempt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,

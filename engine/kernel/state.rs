@@ -55,6 +55,7 @@ impl Open {
 
 /// A goal: its runs, what it made, and what it has proved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none rules another out")]
 pub struct Goal {
     /// How many runs it has had.
     pub runs: u32,
@@ -73,6 +74,9 @@ pub struct Goal {
     /// What its attempts may have started outside of everything that is held, in the order in which it was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspects: Vec<Suspected>,
+    /// True once a command of it has asked for a change in the container engine, until it is down.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub called: bool,
     /// True while it is being torn down.
     pub falling: bool,
     /// True from then on until it is run again.

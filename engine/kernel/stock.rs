@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::action::{EffectId, Exit, ProcessMark, RunId, StopPolicy};
+use super::call::Caught;
 use super::resource::ResourceState;
 use super::usage::Usage;
 use crate::base::name::Name;
@@ -63,6 +64,9 @@ pub struct Resource {
     pub since: Timestamp,
     /// What a custom resource put out.
     pub outputs: IndexMap<Name, String>,
+    /// What it is in the container engine, where no manifest declares it and a command made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caught: Option<Caught>,
 }
 
 impl Resource {
@@ -73,29 +77,40 @@ impl Resource {
         let kind = Kind::of(declared);
         let step = planned.steps.iter().position(|step| step.resource() == Some(name))?;
         let kept_by_default = declared.scope == Scope::Goal && kind.holds_data();
-        Some(Self {
-            owner: Owner::resource(&plan.goal, &planned.name, name),
+        let mut made = Self::at(Owner::resource(&plan.goal, &planned.name, name), kind, run, phase, attempt, now);
+        made.scope = declared.scope;
+        made.keep = declared.keep.unwrap_or(kept_by_default);
+        made.rank = (planned.wave, u32::try_from(step).unwrap_or(u32::MAX));
+        made.stop = stop_policy(declared);
+        Some(made)
+    }
+
+    /// Something at a place, of which nothing more is known yet.
+    pub(super) fn at(owner: Owner, kind: Kind, run: &RunId, phase: PhaseIx, attempt: u32, now: Timestamp) -> Self {
+        Self {
+            owner,
             kind,
             state: ResourceState::Declared,
             run: run.clone(),
             phase,
             attempt,
             made_by: EffectId::default(),
-            scope: declared.scope,
-            keep: declared.keep.unwrap_or(kept_by_default),
+            scope: Scope::Phase,
+            keep: false,
             created: false,
             paths: Vec::new(),
             process: None,
             exit: None,
             usage: Usage::default(),
             ended_by_us: false,
-            rank: (planned.wave, u32::try_from(step).unwrap_or(u32::MAX)),
-            stop: stop_policy(declared),
+            rank: (0, 0),
+            stop: StopPolicy::TERM,
             fingerprint: String::new(),
             evidence: String::new(),
             since: now,
             outputs: IndexMap::new(),
-        })
+            caught: None,
+        }
     }
 
     /// Takes over what an earlier run owns at this place: a directory that it made is still sculpt's, at its path and at no other.

@@ -233,6 +233,7 @@ impl Turn<'_> {
         let (place, names) = (run.owner(at.phase), run.plan.phase(at.phase).spec.resources.keys());
         names
             .filter_map(|name| self.state.resource(&Owner { resource: Some(name.clone()), ..place.clone() }))
+            .chain(self.state.goals.get(&place.goal).into_iter().flat_map(|goal| goal.caught_of(&place)))
             .filter(|resource| resource.state.is_live() && wanted(resource))
             .map(target)
             .collect()

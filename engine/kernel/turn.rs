@@ -1,6 +1,7 @@
 //! A turn: what one input makes the kernel decide. Decisions are taken on the state that the turn itself has changed.
 
 use super::action::{Effect, EffectId, Look, QuestionId, RunId};
+use super::call::CallId;
 use super::deadline::Deadline;
 use super::fold::Misfit;
 use super::input::{At, Refusal};
@@ -24,6 +25,8 @@ pub struct Decision {
     pub closed: Vec<QuestionId>,
     /// Why the request was refused.
     pub refused: Option<Refusal>,
+    /// Calls of the container engine that get no permit: who makes them is being ended.
+    pub denied: Vec<CallId>,
 }
 
 /// The scratch of one turn.

@@ -64,7 +64,7 @@ pub struct Capabilities {
     /// Never allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
-    /// What may be asked of the container engine: `privileged`, `host-network`, a host path…
+    /// What may be asked of the container engine beyond what everybody may: `keep`, `privileged`, `host-network`, `mount:/srv`…
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub docker: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! Containers, networks and volumes as jobs: every text rendered, every name of the manifest resolved to its place.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -130,4 +131,25 @@ pub struct RemoveObjectJob {
     pub reach: Reach,
     /// Whether it is a volume; else a network.
     pub volume: bool,
+    /// Its id, or a volume's name, where a command made it; a declared one is known by its place.
+    pub id: Option<String>,
+}
+
+/// What a command may ask of the container engine through an endpoint of its own.
+#[derive(Clone, Debug)]
+pub struct EndpointJob {
+    /// The run.
+    pub run: RunId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Where the container engine is.
+    pub reach: Reach,
+    /// What it may do beyond what everybody may, by the names of `capabilities: { docker: [...] }`.
+    pub allow: BTreeSet<String>,
+    /// The bounds of each container.
+    pub limits: Limits,
+    /// True where what it makes stays, until the goal goes down.
+    pub keeps: bool,
+    /// True where it may have made something that is not recorded: an earlier engine served it.
+    pub may_have_called: bool,
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::container::{ContainJob, ObjectJob, Reach, RemoveObjectJob};
+use super::container::{ContainJob, EndpointJob, ObjectJob, Reach, RemoveObjectJob};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::{ProcessMark, StopPolicy};
+use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
 use crate::manifest::param::Secret;
 use crate::manifest::policy::Limits;
@@ -47,6 +48,8 @@ pub enum Job {
     Object(ObjectJob),
     /// Remove one.
     RemoveObject(RemoveObjectJob),
+    /// Make the call that waits for it.
+    Call(CallId),
     /// Go on watching what an earlier engine started.
     Watch(Box<WatchJob>),
     /// Make a directory.
@@ -93,6 +96,8 @@ pub struct WorkJob {
     pub command: Command,
     /// What is collected of it.
     pub collect: Collect,
+    /// Its endpoint of the container engine, where it has one.
+    pub endpoint: Option<EndpointJob>,
 }
 
 /// Start a service.
@@ -102,6 +107,8 @@ pub struct ServeJob {
     pub command: Command,
     /// The ports that must be free.
     pub ports: Vec<String>,
+    /// Its endpoint of the container engine, where it has one.
+    pub endpoint: Option<EndpointJob>,
 }
 
 /// Go on watching what an earlier engine started. It is known by its mark, and a reused number is never taken for it.
@@ -113,6 +120,8 @@ pub struct WatchJob {
     pub contained: Option<(Reach, PathBuf)>,
     /// What is collected once it has ended; of a service nothing is.
     pub collect: Option<Result<Collect, (Fault, String)>>,
+    /// Its endpoint of the container engine; none for a container, and where nothing can be told of it.
+    pub endpoint: Option<EndpointJob>,
 }
 
 /// What is collected of a command that has ended.

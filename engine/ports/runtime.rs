@@ -6,6 +6,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark};
+use crate::kernel::call::CallId;
 use crate::kernel::input::Input;
 use crate::plan::explain::limits::Limit;
 
@@ -41,6 +42,9 @@ pub trait Runtime: Send + Sync {
 
     /// Says that it is recorded that a resource is about to be made: it may be made now.
     fn proceed(&self, id: EffectId);
+
+    /// Says that a call of the container engine gets no permit. A runtime without endpoints hears of none.
+    fn deny(&self, _call: CallId) {}
 
     /// Kills at once what runs at these places, when the journal can give no permit any more: whoever was permitted to start it
     /// may end it. Gives in words what would not end, or could not be looked at.

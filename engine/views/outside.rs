@@ -51,7 +51,7 @@ impl Outside<'_> {
         match &resource.process {
             Some(process) if resource.state.is_live() => {
                 if (self.alive)(process) {
-                    as_written(Some(process.pid))
+                    as_written((process.pid != 0).then_some(process.pid))
                 } else {
                     let evidence = format!("its process {} is gone, and nobody saw it end", process.pid);
                     Standing { state: ResourceState::Unhealthy, pid: None, evidence }

@@ -64,6 +64,7 @@ impl Host {
             user: None,
             group: None,
             files: None,
+            view: None,
             stdout: out.clone(),
             stderr: out,
         }

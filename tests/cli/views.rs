@@ -177,6 +177,7 @@ fn exited(exit: Exit) -> Seen {
         artifacts: Vec::new(),
         usage: opensculpt::kernel::usage::Usage::default(),
         suspects: Vec::new(),
+        contained: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod again;
 mod answers;
 mod attempts;
+mod calls;
 mod carrying;
 mod deaths;
 mod groups;

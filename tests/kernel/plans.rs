@@ -57,6 +57,12 @@ impl Draft {
         self
     }
 
+    /// A word of `capabilities: { docker: [...] }`.
+    pub(crate) fn docker(mut self, word: &str) -> Self {
+        self.spec.capabilities.get_or_insert_default().docker.push(word.to_owned());
+        self
+    }
+
     pub(crate) fn work(mut self) -> Self {
         self.steps.push(Step::Work);
         self.spec.run = Some(script());

@@ -166,6 +166,7 @@ impl World {
                         Effect::End { .. } => "end",
                         Effect::Sweep { .. } => "sweep",
                         Effect::Limit { .. } => "limit",
+                        Effect::Call { .. } => "call",
                         Effect::Remove => "remove",
                         Effect::Forget => "forget",
                     };

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub half_made: HashSet<String>,
     /// Ports that are taken.
     pub taken: HashSet<String>,
+    /// Things of the container engine cannot be looked at.
+    pub engine_is_away: bool,
     pub no_secrets: bool,
     /// How long a gentle ending takes, and making something.
     pub end_takes: u64,
@@ -88,6 +90,7 @@ impl World {
             paths: HashMap::new(),
             half_made: HashSet::new(),
             taken: HashSet::new(),
+            engine_is_away: false,
             no_secrets: false,
             end_takes: 5,
             make_takes: 2,
@@ -217,7 +220,8 @@ impl World {
                 self.seen(1, id, Seen::Failed { fault: Fault::Secret, evidence: "CRM_PASSWORD is not set".to_owned() });
             }
             Effect::Prepare { .. } | Effect::Limit { .. } | Effect::Forget => self.seen(0, id, Seen::Done),
-            Effect::Ask { .. } => {}
+            // Its answer is the test's to give.
+            Effect::Ask { .. } | Effect::Call { .. } => {}
             Effect::Sweep { scope } => {
                 self.alive.retain(|owner, _| owner.to_string() != *scope);
                 self.seen(1, id, Seen::Ended { survivors: Vec::new(), killed: 1 });
@@ -354,6 +358,7 @@ impl World {
     }
 
     fn exited(&mut self, id: EffectId, exit: Exit, survivors: Vec<u32>) {
+        let contained = self.kernel.state().effects.get(&id).map(|open| open.owner.clone()).and_then(|owner| self.sweep_caught(&owner));
         let exit = if self.adopted.contains(&id) { Exit::Unseen } else { exit };
         let seen = Seen::Exited {
             exit,
@@ -363,6 +368,7 @@ impl World {
             artifacts: Vec::new(),
             usage: opensculpt::kernel::usage::Usage::default(),
             suspects: Vec::new(),
+            contained,
         };
         self.seen(0, id, seen);
     }

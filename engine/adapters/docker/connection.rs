@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,6 +112,27 @@ fn places(env: &IndexMap<String, String>) -> Vec<String> {
     places.push("unix:///run/podman/podman.sock".to_owned());
     places.extend(runtime.map(|dir| format!("unix://{dir}/podman/podman.sock")));
     places
+}
+
+/// The socket of the container engine that an environment leads to: by what is there, without a word to it. None where there is none, or
+/// it is reached otherwise.
+pub fn socket_of(env: &IndexMap<String, String>) -> Option<PathBuf> {
+    let is_socket = |path: &PathBuf| path.metadata().is_ok_and(|found| found.file_type().is_socket());
+    sockets(env).find(is_socket)
+}
+
+/// Every socket that a container engine of this host may have: those that are there, and the one that the environment leads to.
+pub fn places_of_sockets(env: &IndexMap<String, String>) -> Vec<PathBuf> {
+    let mut well_known = env.clone();
+    well_known.shift_remove("DOCKER_HOST");
+    let mut places: Vec<PathBuf> = sockets(env).chain(sockets(&well_known)).filter(|path| path.exists()).collect();
+    places.sort();
+    places.dedup();
+    places
+}
+
+fn sockets(env: &IndexMap<String, String>) -> impl Iterator<Item = PathBuf> {
+    places(env).into_iter().filter_map(|place| place.strip_prefix("unix://").map(PathBuf::from))
 }
 
 impl Engine {

@@ -41,12 +41,14 @@ pub struct Found {
     pub started_at: Option<Timestamp>,
     /// The container's image, as it was asked for.
     pub image: Option<String>,
+    /// The signal that the container wants for its end, where it says.
+    pub stop_signal: Option<String>,
 }
 
 impl Found {
     fn of(kind: Kind, id: String, name: String, labels: &HashMap<String, String>) -> Self {
         let owner = labels.get(label::OWNER).and_then(|owner| owner.parse().ok());
-        Self { kind, id, name, owner, label: Label::read(labels), running: false, started_at: None, image: None }
+        Self { kind, id, name, owner, label: Label::read(labels), running: false, started_at: None, image: None, stop_signal: None }
     }
 }
 
@@ -87,7 +89,9 @@ impl Fleet {
             let mut found = Found::of(Kind::Container, id, name, labels(&container).unwrap_or(&HashMap::new()));
             found.running = runs(&container);
             found.started_at = timestamp(state.and_then(|state| state.started_at.as_deref()));
-            found.image = container.config.and_then(|config| config.image);
+            if let Some(config) = container.config {
+                (found.image, found.stop_signal) = (config.image, config.stop_signal.filter(|signal| !signal.is_empty()));
+            }
             all.push(found);
         }
         Ok(all)

@@ -15,11 +15,12 @@ use super::work::{WorkError, keep_artifacts, read_outputs};
 use crate::adapters::docker::connection::NoEngine;
 use crate::adapters::docker::error::DockerError;
 use crate::adapters::docker::fleet::Fleet;
-use crate::adapters::docker::list::Kind;
+use crate::adapters::docker::list::{Found, Kind};
 use crate::adapters::docker::name::name_of;
 use crate::adapters::docker::spec::ContainerSpec;
 use crate::adapters::docker::stop::Ended;
 use crate::adapters::process::identity::ProcessId;
+use crate::base::label::Origin;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::kernel::action::{EffectId, Exit, ProcessMark, Seen, StopPolicy};
@@ -50,6 +51,8 @@ pub(super) enum ContainError {
     Stopped,
     #[error("`{0}` is no address of this host")]
     Address(String),
+    #[error("{0} of what it made in the container engine would not go")]
+    Left(usize),
 }
 
 impl ContainError {
@@ -139,7 +142,7 @@ async fn prepare(fleets: &Fleets, owner: &Owner, container: &Container) -> Resul
 async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &ContainerSpec) -> Result<(Fleet, ProcessMark), ContainError> {
     let running = fleet.ensure(spec, |_| {}).await?;
     if container.limits.enforce == Some(Enforce::Strict) && !running.warnings.is_empty() {
-        clear(&fleet, owner, StopPolicy::KILL).await?;
+        clear(&fleet, owner, &[], StopPolicy::KILL).await?;
         return Err(WorkError::Limits(running.warnings.join("; ")).into());
     }
     if matches!(container.image, Image::Built(_)) {
@@ -151,18 +154,18 @@ async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &Contai
 
 /// The scope's name of a container: its goal's, and the beginning of its id.
 pub(super) fn scope(owner: &Owner, id: &str) -> String {
-    format!("{}/container.{}", owner.goal, id.get(..12).unwrap_or(id))
+    ProcessMark::of_container(&owner.goal, id).scope
 }
 
 /// The mark of a container that runs: its main process, where that is one of this host's.
 async fn mark(fleet: &Fleet, owner: &Owner, id: &str) -> Result<ProcessMark, ContainError> {
     let pid = fleet.standing(id).await?.map_or(0, |standing| standing.pid);
     let process = ProcessId::of(pid).filter(|_| pid != 0 && is_of(pid, id));
-    let (pid, start, boot, unique) = match process {
-        Some(process) => (process.pid, process.start, process.boot, process.unique),
-        None => (0, 0, String::new(), None),
-    };
-    Ok(ProcessMark { pid, start, boot, unique, scope: scope(owner, id), container: Some(id.to_owned()) })
+    let mark = ProcessMark::of_container(&owner.goal, id);
+    Ok(match process {
+        Some(process) => ProcessMark { pid: process.pid, start: process.start, boot: process.boot, unique: process.unique, ..mark },
+        None => mark,
+    })
 }
 
 /// Whether a process of this host is in a container: an engine elsewhere, or in a namespace of its own, counts other processes.
@@ -183,7 +186,7 @@ async fn to_its_end(fleet: &Fleet, process: &ProcessMark, log: &Path, collect: O
         Ok((ended, outputs, artifacts)) => {
             let exit = ended.map_or(Exit::Unseen, |ended| Exit::Code(i32::try_from(ended.code).unwrap_or(i32::MAX)));
             let usage = Usage { oom_kills: ended.map_or(0, |ended| u32::from(ended.oom)), ..Usage::default() };
-            Seen::Exited { exit, leftovers: 0, survivors: Vec::new(), outputs, artifacts, usage, suspects: Vec::new() }
+            Seen::Exited { exit, leftovers: 0, survivors: Vec::new(), outputs, artifacts, usage, suspects: Vec::new(), contained: None }
         }
         Err(error) => error.seen(),
     }
@@ -219,16 +222,22 @@ pub(super) async fn end(fleets: &Fleets, job: &EndJob, reach: &Reach) -> Seen {
     fleets.stop(&job.owner);
     let ended = async {
         let fleet = fleets.find(reach).await?;
-        clear(&fleet, &job.owner, job.stop).await
+        let caught = job.processes.iter().filter_map(|process| process.container.clone());
+        clear(&fleet, &job.owner, &caught.collect::<Vec<_>>(), job.stop).await
     };
     ended.await.unwrap_or_else(|error: ContainError| error.seen())
 }
 
-/// Ends and removes whatever is labelled as this place's.
-async fn clear(fleet: &Fleet, owner: &Owner, stop: StopPolicy) -> Result<Seen, ContainError> {
+/// Ends and removes whatever is labelled as this place's, and those of this workspace that are known to be its by their ids.
+async fn clear(fleet: &Fleet, owner: &Owner, known: &[String], stop: StopPolicy) -> Result<Seen, ContainError> {
     let mut killed = 0;
-    for found in fleet.list().await?.into_iter().filter(|found| found.kind == Kind::Container && found.owner.as_ref() == Some(owner)) {
-        let (signal, grace) = if stop == StopPolicy::KILL { ("SIGKILL", Span(0)) } else { (stop.signal.word(), stop.grace) };
+    let declared = |found: &Found| found.label.as_ref().is_none_or(|label| label.origin == Origin::Declared);
+    let ours = |found: &Found| known.contains(&found.id) || found.owner.as_ref() == Some(owner) && declared(found);
+    for found in fleet.list().await?.into_iter().filter(|found| found.kind == Kind::Container && ours(found)) {
+        // One that a command made says itself how it wants to be ended.
+        let own = found.stop_signal.as_deref().filter(|_| known.contains(&found.id));
+        let signal = own.unwrap_or_else(|| stop.signal.word());
+        let (signal, grace) = if stop == StopPolicy::KILL { ("SIGKILL", Span(0)) } else { (signal, stop.grace) };
         let stopped = fleet.stop(&found.id, signal, grace).await?;
         killed += u32::from(stopped.killed);
         fleet.remove(&found.id).await?;
@@ -279,7 +288,11 @@ pub(super) async fn remove(fleets: &Fleets, owner: &Owner, job: &RemoveObjectJob
     let wanted = if job.volume { Kind::Volume } else { Kind::Network };
     let removed = async {
         let fleet = fleets.find(&job.reach).await?;
-        for found in fleet.list().await?.into_iter().filter(|found| found.kind == wanted && found.owner.as_ref() == Some(owner)) {
+        let ours = |found: &Found| match &job.id {
+            Some(id) => found.id == *id,
+            None => found.owner.as_ref() == Some(owner),
+        };
+        for found in fleet.list().await?.into_iter().filter(|found| found.kind == wanted && ours(found)) {
             if job.volume { fleet.remove_volume(&found.id).await? } else { fleet.remove_network(&found.id).await? }
         }
         Ok(Seen::Done)

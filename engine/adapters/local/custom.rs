@@ -64,7 +64,7 @@ async fn exists(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Resul
 
 async fn run(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Result<Exit, WorkError> {
     let lease = leases.attempt(owner)?;
-    let ended = match start(leases, &lease, command) {
+    let ended = match start(leases, &lease, command, None) {
         Ok(running) => await_and_sweep(running, &lease).await,
         Err(error) => Err(error),
     };

@@ -1,10 +1,13 @@
 //! This host as a runtime and as a probe: processes, directories, files, ports and commands.
 
+mod calls;
+mod caught;
 mod contain;
 mod container_probe;
 mod container_spec;
 mod custom;
 mod end;
+mod endpoints;
 mod files;
 mod fleets;
 mod inquiry;

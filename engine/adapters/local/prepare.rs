@@ -134,6 +134,7 @@ async fn from_command(leases: &Arc<Leases>, workspace: &Workspace, job: &Prepare
         user: None,
         group: None,
         files: None,
+        view: None,
         stdout: output.clone(),
         stderr: job.folder.join("logs").join(format!("secret.{name}.log")),
     };

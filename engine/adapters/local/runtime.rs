@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::endpoints::Endpoints;
 use super::fleets::Fleets;
 use super::inquiry::Inquiries;
 use super::intent::Intents;
@@ -15,6 +16,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark, Seen};
+use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::plan::explain::limits::Limit;
@@ -32,6 +34,7 @@ pub struct LocalRuntime {
     intents: Arc<Intents>,
     vaults: Vaults,
     lookout: Arc<Lookout>,
+    endpoints: Arc<Endpoints>,
 }
 
 impl LocalRuntime {
@@ -39,21 +42,22 @@ impl LocalRuntime {
     pub fn new(workspace: Workspace, id: &str, containment: Arc<Containment>, vaults: Vaults) -> Self {
         let (leases, lookout) = (Arc::new(Leases::new(containment)), Arc::new(Lookout::of_host()));
         let fleets = Arc::new(Fleets::new(id));
-        Self { leases, inquiries: Arc::default(), workspace, fleets, intents: Arc::default(), vaults, lookout }
+        let endpoints = Arc::new(Endpoints::new(workspace.root().to_owned(), id, Arc::clone(&fleets)));
+        Self { leases, inquiries: Arc::default(), workspace, fleets, intents: Arc::default(), vaults, lookout, endpoints }
     }
 
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
         let seen = match job {
             Job::Prepare(job) => super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job).await,
-            Job::Work(job) => return super::work::work(self.leases, self.lookout, id, owner, job, tell).await,
-            Job::Serve(job) => return super::serve::serve(self.leases, id, owner, job, tell).await,
+            Job::Work(job) => return super::work::work(self.leases, self.lookout, self.endpoints, (id, owner), job, tell).await,
+            Job::Serve(job) => return super::serve::serve(self.leases, self.endpoints, (id, owner), job, tell).await,
             Job::Contain(job) => return Box::pin(super::contain::contain(self.fleets, id, owner, *job, tell)).await,
             Job::Watch(job) if job.contained.is_some() => {
-                let WatchJob { process, contained, collect } = *job;
+                let WatchJob { process, contained, collect, .. } = *job;
                 let Some(contained) = contained else { return };
                 return super::contain::watch(self.fleets, id, process, contained, collect, tell).await;
             }
-            Job::Watch(job) => return super::watch::watch(self.leases, id, owner, *job, tell).await,
+            Job::Watch(job) => return super::watch::watch(self.leases, self.endpoints, (id, owner), *job, tell).await,
             Job::Object(job) => super::contain::make(&self.fleets, &owner, &job, self.intents.announce(id, None, &tell)).await,
             Job::RemoveObject(job) => super::contain::remove(&self.fleets, &owner, &job).await,
             Job::Create(job) => super::custom::create(&self.leases, &owner, &job, self.intents.announce(id, None, &tell)).await,
@@ -85,6 +89,8 @@ impl LocalRuntime {
                 super::prepare::limit(&self.leases, &goal, &limits).map_or_else(|error| error.seen(), |()| Seen::Done)
             }
             Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
+            // It has its permit already: see `carry_out`.
+            Job::Call(_) => return,
             Job::Forget(goal) => blocking(move || super::prepare::forget(&self.workspace, &self.vaults, &goal)).await,
         };
         tell.say(Input::Seen { id, seen });
@@ -116,12 +122,19 @@ async fn blocking(act: impl FnOnce() -> Seen + Send + 'static) -> Seen {
 
 impl Runtime for LocalRuntime {
     fn carry_out(&self, permit: Permit, job: Job, tell: &Tell) {
+        if let Job::Call(call) = job {
+            return self.endpoints.calls.permit(call, permit);
+        }
         let (id, owner) = (permit.id(), permit.owner().clone());
         tokio::spawn(self.clone().perform(id, owner, job, tell.clone()));
     }
 
     fn proceed(&self, id: EffectId) {
         self.intents.recorded(id);
+    }
+
+    fn deny(&self, call: CallId) {
+        self.endpoints.calls.deny(call);
     }
 
     fn cut_off(&self, places: &[Owner]) -> Vec<String> {

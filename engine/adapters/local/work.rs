@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::endpoints::{Endpoint, Endpoints};
 use super::lease::{Lease, Leases};
 use crate::adapters::process::end::StopPolicy;
 use crate::adapters::process::identity::ProcessId;
@@ -86,9 +87,14 @@ pub(super) struct Swept {
 }
 
 /// Starts a command in a scope.
-pub(super) fn start(leases: &Leases, lease: &Lease, command: &Command) -> Result<Running, WorkError> {
+pub(super) fn start(leases: &Leases, lease: &Lease, command: &Command, endpoint: Option<&Endpoint>) -> Result<Running, WorkError> {
     set_limits(leases, lease, command)?;
-    Ok(leases.containment().spawn(lease.scope(), &launch(command, command.log.clone()))?)
+    let mut launch = launch(command, command.log.clone());
+    if let Some(endpoint) = endpoint {
+        endpoint.lead(&mut launch)?;
+        launch.view = endpoint.view(leases.containment())?;
+    }
+    Ok(leases.containment().spawn(lease.scope(), &launch)?)
 }
 
 /// A command as the process adapter takes it, with its standard error going there.
@@ -100,6 +106,7 @@ pub(super) fn launch(command: &Command, stderr: PathBuf) -> Launch {
         user: command.user.clone(),
         group: command.group.clone(),
         files: command.limits.files,
+        view: None,
         stdout: command.log.clone(),
         stderr,
     }
@@ -171,10 +178,18 @@ pub(super) async fn sweep_up(exit: Exit, command: ProcessUsage, lease: &Arc<Leas
 }
 
 /// Runs a phase's command to its end.
-pub(super) async fn work(leases: Arc<Leases>, lookout: Arc<Lookout>, id: EffectId, owner: Owner, job: WorkJob, tell: Tell) {
+pub(super) async fn work(
+    leases: Arc<Leases>,
+    lookout: Arc<Lookout>,
+    endpoints: Arc<Endpoints>,
+    (id, owner): (EffectId, Owner),
+    job: WorkJob,
+    tell: Tell,
+) {
     let seen = match leases.attempt(&owner) {
         Ok(lease) => {
-            let seen = carry_out(&leases, &lookout, &lease, id, &job, &tell).await.unwrap_or_else(|error| error.seen());
+            let around = Around { leases: &leases, lookout: &lookout, endpoints: &endpoints, lease: &lease, tell: &tell };
+            let seen = carry_out(around, (id, &owner), job).await.unwrap_or_else(|error| error.seen());
             release(&leases, &owner, &lease);
             seen
         }
@@ -190,37 +205,51 @@ pub(super) fn release(leases: &Leases, owner: &Owner, lease: &Arc<Lease>) {
     }
 }
 
-async fn carry_out(
-    leases: &Leases,
-    lookout: &Lookout,
-    lease: &Arc<Lease>,
-    id: EffectId,
-    job: &WorkJob,
-    tell: &Tell,
-) -> Result<Seen, WorkError> {
-    if job.command.user.is_some() {
-        prepare_output(job)?;
+/// What a command has around it.
+struct Around<'a> {
+    leases: &'a Leases,
+    lookout: &'a Lookout,
+    endpoints: &'a Arc<Endpoints>,
+    lease: &'a Arc<Lease>,
+    tell: &'a Tell,
+}
+
+async fn carry_out(around: Around<'_>, (id, owner): (EffectId, &Owner), job: WorkJob) -> Result<Seen, WorkError> {
+    let Around { leases, lookout, endpoints, lease, tell } = around;
+    let WorkJob { command, collect, endpoint } = job;
+    if command.user.is_some() {
+        prepare_output(&command, &collect)?;
     }
-    let before = lookout.before(&job.command.env);
-    let running = start(leases, lease, &job.command)?;
+    let before = lookout.before(&command.env);
+    let endpoint = endpoints.open(lease.scope().name(), (id, owner), endpoint, tell)?;
+    let running = start(leases, lease, &command, endpoint.as_ref())?;
     tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
     let Swept { exit, leftovers, survivors, usage } = await_and_sweep(running, lease).await?;
+    let contained = close(endpoint).await;
     let suspects = lookout.after(&before, leases.containment());
-    let outputs = read_outputs(&job.collect.output)?;
-    let artifacts = keep_artifacts(&job.collect)?;
-    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects })
+    let outputs = read_outputs(&collect.output)?;
+    let artifacts = keep_artifacts(&collect)?;
+    Ok(Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects, contained })
+}
+
+/// Closes the endpoint of a command that has ended.
+pub(super) async fn close(endpoint: Option<Endpoint>) -> Option<u32> {
+    match endpoint {
+        Some(endpoint) => endpoint.close().await,
+        None => None,
+    }
 }
 
 /// Another user cannot make the file of outputs in the engine's folder: it is made for that user.
-fn prepare_output(job: &WorkJob) -> Result<(), WorkError> {
-    let step = || format!("prepare {}", job.collect.output.display());
-    super::files::write(&job.collect.output, b"", Some(0o600)).map_err(WorkError::io(step()))?;
-    let owner = match (&job.command.user, &job.command.group) {
+fn prepare_output(command: &Command, collect: &Collect) -> Result<(), WorkError> {
+    let step = || format!("prepare {}", collect.output.display());
+    super::files::write(&collect.output, b"", Some(0o600)).map_err(WorkError::io(step()))?;
+    let owner = match (&command.user, &command.group) {
         (Some(user), Some(group)) => format!("{user}:{group}"),
         (Some(user), None) => user.clone(),
         _ => return Ok(()),
     };
-    super::files::change_owner(&job.collect.output, &owner).map_err(WorkError::io(step()))
+    super::files::change_owner(&collect.output, &owner).map_err(WorkError::io(step()))
 }
 
 /// Reads `name=value` lines. A value of several lines is written as `name<<END`, the lines, and `END`, as in GitHub Actions.

@@ -10,6 +10,7 @@
 //! | files, signals, session | nothing of the engine is inherited |
 //! | groups, where it was not born there | before the user changes, who may not write them |
 //! | limit on open files | before the user changes, who may not raise it |
+//! | view of the host's files | before the user changes, who may not enter it, and before the directory |
 //! | user | before the directory, which is to be entered with the user's rights |
 //! | directory, program | |
 
@@ -36,6 +37,7 @@ pub(super) enum Step {
     Session,
     Join,
     Limit,
+    View,
     User,
     Directory,
     Program,
@@ -53,6 +55,8 @@ pub(super) struct Image {
     pub(super) user: Option<Identity>,
     /// How many files it may have open at once.
     pub(super) files: Option<u64>,
+    /// The mount namespace that it is in; none for the engine's own.
+    pub(super) view: Option<Arc<File>>,
     /// The group that it is a member of before its first instruction.
     pub(super) membership: Option<Membership>,
 }
@@ -223,6 +227,10 @@ impl Plan<'_> {
             // Before the user changes, who may not have more than the engine.
             let limit = rustix::process::Rlimit { current: Some(files), maximum: Some(files) };
             rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).map_err(|errno| (Step::Limit, errno))?;
+        }
+        if let Some(view) = &image.view {
+            rustix::thread::move_into_link_name_space(view.as_fd(), Some(rustix::thread::LinkNameSpaceType::Mount))
+                .map_err(|errno| (Step::View, errno))?;
         }
         if let Some(user) = &image.user {
             // (The kernel then forbids core dumps of the shared memory: of a root engine that starts others' processes, as it should be.)

@@ -13,6 +13,7 @@ use super::mechanism::{Mechanism, Report};
 use super::running::Running;
 use super::scope::{Kind, Scope, ScopeError};
 use super::supervised::{self, Supervisors};
+use super::view::View;
 use super::{spawn, user};
 use crate::base::name::Name;
 
@@ -162,6 +163,11 @@ impl Containment {
             }
             Kind::Supervised(supervised) => supervised.spawn(launch),
         }
+    }
+
+    /// Whether what it starts can have a view of its own of the host's files.
+    pub fn has_views(&self) -> bool {
+        matches!(self.kind, Holder::Groups(_)) && View::is_possible()
     }
 
     /// Gives a scope back; an error while something runs in it.

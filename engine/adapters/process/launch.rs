@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::view::View;
+
 /// One process to start. Nothing is inherited from the engine but what stands here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Launch {
@@ -22,6 +24,9 @@ pub struct Launch {
     /// allows less, that.
     #[serde(default)]
     pub files: Option<u64>,
+    /// What it sees of the host's files, where that is not what the engine sees. Only processes in a control group can have one.
+    #[serde(skip)]
+    pub view: Option<View>,
     /// Where its standard output is appended to; made with mode 0600 for its user.
     pub stdout: PathBuf,
     /// The same for its standard error; may be the same file.

@@ -42,7 +42,7 @@ impl fmt::Display for Mechanism {
 pub enum Gap {
     /// A process with the engine's own rights can move itself into another control group on purpose.
     LeavesOnPurpose,
-    /// What another service starts on request (systemd, cron, a container engine) is that service's child.
+    /// What another service starts on request (systemd, cron) is that service's child.
     StartedByOthers,
     /// Programs that change their user, such as `sudo`, do not work inside.
     NoSetuid,
@@ -59,7 +59,7 @@ impl Gap {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::LeavesOnPurpose => "a process with the engine's own rights can move itself into another control group on purpose",
-            Self::StartedByOthers => "what systemd, cron or a container engine start on request is not in the scope",
+            Self::StartedByOthers => "what systemd or cron start on request is not in the scope",
             Self::NoSetuid => "programs that change their user, such as sudo, do not work inside",
             Self::SupervisorKilled => {
                 "if a scope's supervisor is killed from outside, a process that left its session and dropped its environment is not found"
@@ -129,7 +129,7 @@ mod tests {
             strong.to_string(),
             "Processes are held by control groups (version 2); limits on memory, pids are enforced; not promised: \
              a process with the engine's own rights can move itself into another control group on purpose; \
-             what systemd, cron or a container engine start on request is not in the scope."
+             what systemd or cron start on request is not in the scope."
         );
         let weak = Report::new(Mechanism::Subreaper, Vec::new());
         assert_eq!(weak.gaps, [Gap::SupervisorKilled, Gap::OtherUsers, Gap::StartedByOthers, Gap::NoLimits]);

@@ -28,5 +28,6 @@ mod supervised;
 mod table;
 pub mod usage;
 pub mod user;
+pub mod view;
 mod wait;
 pub mod witness;

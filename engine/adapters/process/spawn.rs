@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::clone::{self, Cloned, Image, Membership, Step};
 use super::identity::{ProcessId, boot_id, unique};
@@ -44,6 +45,7 @@ pub(super) fn start(launch: &Launch, user: Option<Identity>, membership: Option<
         stdio: [stdin, stdout.into(), stderr.into()],
         user,
         files: launch.files.map(super::limits::allowed_files),
+        view: launch.view.as_ref().map(|view| Arc::clone(&view.namespace)),
         membership,
     };
     clone::start(&image).map_err(|(step, error)| explain(launch, &program, step, &error))
@@ -73,6 +75,7 @@ pub(super) fn start_own_in(
         stdio,
         user: None,
         files: None,
+        view: None,
         membership: None,
     };
     clone::start(&image).map_err(|(_, error)| SpawnError::other(format!("start {}", program.display()), &error))
@@ -109,6 +112,7 @@ fn explain(launch: &Launch, program: &str, step: Step, cause: &io::Error) -> Spa
         Step::Session => SpawnError::other("start a session", cause),
         Step::Join => SpawnError::other("put the process into its control group", cause),
         Step::Limit => SpawnError::other("limit the open files of the process", cause),
+        Step::View => SpawnError::other("enter a view of the host's files", cause),
         Step::User => SpawnError::other("become the user", cause),
         Step::Directory => SpawnError::BadCwd { path: launch.cwd.clone(), why: cause.to_string() },
         Step::Program => match cause.raw_os_error().unwrap_or_default() {

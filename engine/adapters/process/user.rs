@@ -1,6 +1,7 @@
 //! Users and groups by name or number.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
 use rustix::process::{Gid, Uid};
@@ -27,6 +28,20 @@ pub fn ids(user: &str, group: Option<&str>) -> Result<(u32, u32), SpawnError> {
         None => account.gid.unwrap_or(account.uid),
     };
     Ok((account.uid, gid))
+}
+
+/// Whom a socket is to belong to, so that a launched process can use it: the launch's user, where that user may use this other socket too;
+/// else the engine's own.
+///
+/// # Errors
+/// Where there is no such user or group.
+pub fn heir(launch: &Launch, other: &Metadata) -> Result<u32, SpawnError> {
+    let engine = rustix::process::geteuid().as_raw();
+    let Some(user) = resolve(launch)? else { return Ok(engine) };
+    let may = |bits: u32| other.mode() & bits == bits;
+    let by_group = user.groups.iter().any(|group| group.as_raw() == other.gid()) && may(0o060);
+    let allowed = user.uid.is_root() || other.uid() == user.uid.as_raw() && may(0o600) || by_group || may(0o006);
+    Ok(if allowed { user.uid.as_raw() } else { engine })
 }
 
 /// Whom a launch names; none where it names nobody.

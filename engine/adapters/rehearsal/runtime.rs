@@ -20,7 +20,7 @@ use crate::kernel::action::{Effect, EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::ports::container::Container;
-use crate::ports::job::{Command, Job, ServeJob};
+use crate::ports::job::{Command, Job};
 use crate::ports::runtime::{LookError, Runtime, Tell};
 
 impl Runtime for Simulation {
@@ -36,14 +36,14 @@ impl Runtime for Simulation {
                 Seen::Done
             }
             Job::Work(job) => return world.work(tell, id, owner, attempt(permit.effect()), &job.command),
-            Job::Serve(job) => return world.serve(tell, id, owner, &job),
+            Job::Serve(job) => return world.serve(tell, id, owner, &job.command, &job.ports),
             Job::Contain(job) => {
                 let command = as_command(&job.container);
                 if job.collect.is_some() {
                     return world.work(tell, id, owner, attempt(permit.effect()), &command);
                 }
-                let ports = job.container.ports.iter().map(|port| port.port.to_string()).collect();
-                return world.serve(tell, id, owner, &ServeJob { command, ports });
+                let ports: Vec<String> = job.container.ports.iter().map(|port| port.port.to_string()).collect();
+                return world.serve(tell, id, owner, &command, &ports);
             }
             Job::Object(_) => return world.announce(tell, id, owner, Making::Object),
             Job::RemoveObject(_) => {
@@ -57,7 +57,8 @@ impl Runtime for Simulation {
             Job::Sweep(scope, _) => return world.sweep(tell, id, scope),
             Job::Directory(job) => return world.announce(tell, id, owner, Making::Directory(job)),
             Job::File(job) => return world.announce(tell, id, owner, Making::File(job)),
-            Job::Limit(..) => Seen::Done,
+            // Commands of this world call nobody.
+            Job::Call(_) | Job::Limit(..) => Seen::Done,
             Job::Port(text) => world.reserve(&text),
             Job::RemovePaths(paths) => {
                 let now = world.elapsed;
@@ -149,18 +150,18 @@ impl World {
         self.say_at_once(0, tell, Input::Seen { id, seen: Seen::Started { process } });
     }
 
-    fn serve(&mut self, tell: &Tell, id: EffectId, owner: &Owner, job: &ServeJob) {
+    fn serve(&mut self, tell: &Tell, id: EffectId, owner: &Owner, command: &Command, ports: &[String]) {
         let scope = owner.to_string();
         // What an engine that is no more left of this very resource would be a second copy of it.
         for number in self.inside(&scope) {
             self.kill(number);
         }
-        let performance = self.cast.perform(owner, Role::Service, &job.command);
+        let performance = self.cast.perform(owner, Role::Service, command);
         if performance.absent {
-            return self.say(1, tell, Input::Seen { id, seen: absent(&job.command) });
+            return self.say(1, tell, Input::Seen { id, seen: absent(command) });
         }
-        self.maybe_settle_stranger(owner, job);
-        for text in &job.ports {
+        self.maybe_settle_stranger(owner, ports);
+        for text in ports {
             let Some(port) = parse(text) else { continue };
             self.known_ports.insert((port.number, text.ends_with("/udp")));
             if let Some(holder) = self.holder(port) {
@@ -168,16 +169,16 @@ impl World {
                 return self.say(1, tell, Input::Seen { id, seen: Seen::Failed { fault: Fault::PortTaken, evidence } });
             }
         }
-        let main = self.start(owner, Role::Service, &scope, &performance, &job.ports);
+        let main = self.start(owner, Role::Service, &scope, &performance, ports);
         self.watch(tell, owner, &scope, main, Purpose::Own(id));
         let process = self.mark(main);
         self.say_at_once(0, tell, Input::Seen { id, seen: Seen::Started { process } });
     }
 
     /// Where the seed says so, a stranger has taken the first port just before.
-    fn maybe_settle_stranger(&mut self, owner: &Owner, job: &ServeJob) {
+    fn maybe_settle_stranger(&mut self, owner: &Owner, ports: &[String]) {
         let place = owner.to_string();
-        let Some(port) = job.ports.first().and_then(|text| parse(text)) else { return };
+        let Some(port) = ports.first().and_then(|text| parse(text)) else { return };
         let Some(mut stream) = strikes(self.seed, &self.faults, Kind::PortTaken, &place) else { return };
         if *self.asked.entry(format!("stranger {place}")).and_modify(|times| *times += 1).or_insert(1) > 1 || self.holder(port).is_some() {
             return;

@@ -132,6 +132,7 @@ impl World {
                         artifacts: Vec::new(),
                         usage: Usage::default(),
                         suspects: Vec::new(),
+                        contained: None,
                     },
                 }
             }

@@ -60,7 +60,7 @@ impl Plan {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
         let (plan, document) = compiled(context, &workspace, &self.file, &self.choices)?;
-        let mut host = host::look();
+        let mut host = host::look(&environment());
         let engine = preflight::engine_of(&plan, &environment());
         host.container_engine = engine.as_ref().ok().and_then(|engine| engine.as_ref().map(ToString::to_string));
         let explanation = explain(&plan, &host);

@@ -8,6 +8,7 @@ use super::saved::Saved;
 use crate::adapters::workspace::Workspace;
 use crate::base::diagnostic::{self, Diagnostic};
 use crate::base::digest::Digest;
+use crate::base::marks::ENGINE;
 use crate::base::name::Name;
 use crate::interface::failure::Failure;
 use crate::interface::report::{self, Format};
@@ -30,9 +31,18 @@ pub struct Choices {
     pub profiles: Vec<String>,
 }
 
-/// The environment of this process, as far as it is text.
+/// The environment of this process, as far as it is text. In a phase it leads to that attempt's endpoint of the container engine; what is
+/// begun there is owned in its own right, and is led to the container engine itself.
 pub fn environment() -> IndexMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    let texts = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut env: IndexMap<String, String> = texts.collect();
+    if let Some(real) = env.shift_remove(ENGINE) {
+        env.shift_remove("DOCKER_HOST");
+        if !real.is_empty() {
+            env.insert("DOCKER_HOST".to_owned(), real);
+        }
+    }
+    env
 }
 
 /// A plan for a manifest, with the texts that it was compiled from. Warnings are told on standard error.

@@ -1,5 +1,6 @@
 //! What a schema cannot say: one rule, or a few of one kind, in a file. Every finding has a stable name.
 
+pub mod capabilities;
 mod checks;
 mod commands;
 mod daemons;
@@ -41,6 +42,7 @@ pub fn check(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
     ports::check(&facts, &mut found);
     checks::check(&facts, &mut found);
     commands::check(&facts, &mut found);
+    capabilities::check(&facts, &mut found);
     daemons::check(&facts, &mut found);
     found.extend(templates::syntax(document));
     variables::check(&facts, &mut found);

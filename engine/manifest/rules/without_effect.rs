@@ -28,9 +28,13 @@ pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
                 say(&phase.path(&["resources", name, "evictable"]), "`evictable` has no effect yet", hint);
             }
         }
-        if phase.phase.capabilities.is_some() {
-            let hint = "a command has the rights of whoever runs sculpt";
-            say(&phase.path(&["capabilities"]), "`capabilities` are not enforced yet", hint);
+        if let Some(capabilities) = &phase.phase.capabilities {
+            let hint = "a command has the rights of whoever runs sculpt; only `docker` is enforced";
+            for (name, words) in [("allow", &capabilities.allow), ("ask", &capabilities.ask), ("deny", &capabilities.deny)] {
+                if !words.is_empty() {
+                    say(&phase.path(&["capabilities", name]), &format!("`capabilities: {{ {name} }}` is not enforced yet"), hint);
+                }
+            }
         }
     }
     diagnostic::sort(&mut found);

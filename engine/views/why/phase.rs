@@ -144,6 +144,10 @@ fn done(explanation: &mut Explanation, run: &Run, ix: PhaseIx, outcome: Outcome,
                 explanation
                     .say(format!("Its command left {} behind, which were ended with it.", count(phase.leftovers, "process", "processes")));
             }
+            if phase.contained > 0 {
+                let things = count(phase.contained, "container, network or volume", "containers, networks and volumes");
+                explanation.say(format!("Its command left {things} behind, which were ended with it."));
+            }
             if outcome == Outcome::Unknown {
                 explanation.say("What it started is still there, for you to look at: `sculpt ps`.");
             }

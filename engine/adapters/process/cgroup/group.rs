@@ -325,6 +325,7 @@ mod tests {
             user: None,
             group: None,
             files: None,
+            view: None,
             stdout: "/dev/null".into(),
             stderr: "/dev/null".into(),
         }

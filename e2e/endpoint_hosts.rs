@@ -1,0 +1,94 @@
+//! The endpoint on other hosts: whose container engine dies, and where its user is not root.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output};
+
+use crate::docker::daemon::Daemon;
+use crate::docker::fixture::IMAGE;
+use crate::world::deadline::until;
+use crate::world::program;
+use crate::world::workspace::Workspace;
+
+const SERVE: &str = "sh -c 'trap exit TERM; sleep 86400 & wait'";
+
+#[test]
+fn nothing_is_left_after_the_death_of_both_engines() {
+    let Some(mut daemon) = Daemon::start("the death of both engines") else { return };
+    let workspace = Workspace::new();
+    workspace.sculpt("init").run().expect(0);
+    let id = workspace.id().unwrap();
+    workspace.goal(&format!(
+        "
+version: \"1\"
+name: leak
+phases:
+  declared:
+    resources:
+      it: {{ container: {{ image: {IMAGE}, command: sleep 86400 }}, stop: {{ grace: 0s }}, scope: goal }}
+  kept:
+    capabilities: {{ docker: [ keep ] }}
+    run: docker run -d --name {id}-kept -v {id}-data:/data {IMAGE} {SERVE}
+  work:
+    needs: {{ declared: {{ when: finished }}, kept: {{ when: finished }} }}
+    run: |
+      docker run -d --name {id}-shell {IMAGE} {SERVE}
+      env -i PATH=\"$PATH\" docker run -d --name {id}-scrubbed {IMAGE} {SERVE}
+      echo > up
+      sleep 86400
+"
+    ));
+    let stranger = daemon.docker(&["create", "--label", "io.opensculpt.workspace=another", IMAGE, "true"]);
+    let mut run = workspace.sculpt("run goal.yaml").env("DOCKER_HOST", &daemon.host()).start();
+    workspace.until_written("up");
+    let ours = ["ps", "-a", "-q", "--filter", &format!("label=io.opensculpt.workspace={id}")].map(str::to_owned);
+    let listed = |daemon: &Daemon| daemon.docker(&ours.each_ref().map(String::as_str)).lines().count();
+    assert_eq!(listed(&daemon), 4);
+    run.kill();
+    workspace.kill_the_engine();
+    daemon.kill_and_start_again();
+    workspace.sculpt("stop leak").run().expect(0);
+    workspace.sculpt("down leak --volumes").run().expect(0);
+    until("everything to be gone", || (listed(&daemon) == 0).then_some(()));
+    let names = daemon.docker(&["ps", "-a", "-q", "--filter", &format!("name={id}")]);
+    let volumes = daemon.docker(&["volume", "ls", "-q"]);
+    assert_eq!((names.as_str(), volumes.as_str()), ("", ""));
+    assert!(daemon.docker(&["ps", "-a", "-q", "--no-trunc"]).contains(&stranger), "a stranger's is untouched");
+    workspace.expect_nothing_alive("both engines died");
+}
+
+/// `sculpt` as nobody, in a workspace of its own.
+fn as_nobody(folder: &tempfile::TempDir, daemon: &Daemon, words: &str) -> Output {
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let sculpt = folder.path().join("sculpt");
+    if !sculpt.exists() {
+        std::fs::copy(program::path(), &sculpt).unwrap();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&sculpt).args(words.split_whitespace());
+    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", folder.path()).env("DOCKER_HOST", daemon.host());
+    command.current_dir(folder.path()).output().unwrap()
+}
+
+#[test]
+fn an_ordinary_users_commands_are_led_to_their_endpoint_and_what_that_cannot_hold_is_said() {
+    let Some(daemon) = Daemon::start("the endpoint of an ordinary user") else { return };
+    std::fs::set_permissions(daemon.socket(), std::fs::Permissions::from_mode(0o666)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let goal = format!("version: \"1\"\nname: it\nphases:\n  one:\n    run: docker run -d {IMAGE} {SERVE}; docker ps -q > seen\n");
+    std::fs::write(folder.path().join("goal.yaml"), goal).unwrap();
+    let plan = String::from_utf8(as_nobody(&folder, &daemon, "plan goal.yaml").stdout).unwrap();
+    assert!(plan.contains("it cannot promise: uncontained: a command that does not follow its DOCKER_HOST"), "{plan}");
+    let ran = as_nobody(&folder, &daemon, "run goal.yaml --once");
+    assert!(ran.status.success(), "{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_ne!(std::fs::read_to_string(folder.path().join("seen")).unwrap().trim(), "", "it was there");
+    assert_eq!(daemon.docker(&["ps", "-a", "-q"]), "", "and is ended");
+}
+
+#[test]
+fn an_engine_behind_no_socket_is_said_to_be_uncontained() {
+    let workspace = Workspace::with_goal("version: \"1\"\nname: it\nphases:\n  one: { run: \"true\" }\n");
+    let plan = workspace.sculpt("plan goal.yaml").env("DOCKER_HOST", "tcp://127.0.0.1:9").run().expect(0);
+    assert!(plan.out.contains("uncontained: the container engine is at tcp://127.0.0.1:9"), "{}", plan.said());
+    let plan = workspace.sculpt("plan goal.yaml").env("DOCKER_HOST", "unix:///nowhere.sock").run().expect(0);
+    assert!(!plan.out.contains("uncontained"), "{}", plan.said());
+}

@@ -1,0 +1,192 @@
+//! One request: read, looked up, judged, permitted, forwarded, answered. Bodies that are not judged are streamed, never held.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Either, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::audit::{Audit, Described, Outcome, Pending};
+use super::capability::Refusal;
+use super::facts::{Facts, Thing};
+use super::json::Json;
+use super::policy::Policy;
+use super::query::Query;
+use super::resolve::resolve;
+use super::rewrite::{self, Verdict};
+use super::route::{Call, Kind};
+use super::upstream::{HELD, Outgoing, Upstream, UpstreamError};
+
+/// Why a request is answered by us.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("sculpt: {0}")]
+    Upstream(#[from] UpstreamError),
+    #[error("sculpt: failed to read the request: {0}")]
+    Request(Box<dyn std::error::Error + Send + Sync>),
+    #[error("sculpt: failed to judge the request: {0}")]
+    Judge(#[from] tokio::task::JoinError),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Trouble {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::Upstream(UpstreamError::Away(..)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upstream(_) => StatusCode::BAD_GATEWAY,
+            Self::Request(_) => StatusCode::BAD_REQUEST,
+            Self::Judge(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// Both ends of a hijacked connection.
+pub(super) type Tunnel = (OnUpgrade, OnUpgrade);
+
+/// What one client's requests share.
+pub(super) struct Exchange<A> {
+    pub(super) policy: Arc<Policy>,
+    pub(super) audit: Arc<A>,
+    pub(super) upstream: Mutex<Upstream>,
+    /// Filled when the client and the engine agreed to speak something else than HTTP from now on.
+    pub(super) tunnel: Mutex<Option<Tunnel>>,
+}
+
+impl<A: Audit> Exchange<A> {
+    /// Answers a request, whatever it is.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Outgoing> {
+        match self.forward(request).await {
+            Ok(response) => response,
+            Err(trouble) => {
+                let mut response = Response::new(Either::Right(Full::from(json!({ "message": trouble.to_string() }).to_string())));
+                *response.status_mut() = trouble.status();
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+        }
+    }
+
+    async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Outgoing>, Trouble> {
+        let mut call = Call::read(request.method(), request.uri().path(), request.uri().query())?;
+        let line = format!("{} {}", request.method(), call.path);
+        let mut upstream = self.upstream.lock().await;
+        if call.kind == Kind::Look {
+            return self.pass(&mut upstream, &call, request.map(Either::Left)).await;
+        }
+        // A form's fields count before the query's, and would be read after the query was judged.
+        let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase()).unwrap_or_default();
+        let has = |word: &[u8]| kind.windows(word.len()).any(|window| window == word);
+        if has(b"form-urlencoded") || has(b"form-data") || request.headers().get_all(CONTENT_TYPE).iter().count() > 1 {
+            return Err(Refusal::never("a form; send JSON, or nothing").into());
+        }
+        let held = if call.kind.has_judged_body() {
+            Some(Limited::new(request.body_mut(), HELD).collect().await.map_err(Trouble::Request)?.to_bytes())
+        } else {
+            None
+        };
+        let body = Json::parse(held.as_deref().unwrap_or_default()).map_err(Refusal::from)?;
+        let name = if call.kind == Kind::ContainerCreate {
+            Query::read(call.query.as_deref())?.get("name").map(str::to_owned)
+        } else {
+            body.field("Name").ok().flatten().and_then(|name| name.as_text("Name").ok())
+        };
+        let facts = self.look_up(&mut upstream, rewrite::things(&call, &body)?).await?;
+        let mut outgoing = request.map(|body| held.map_or_else(|| Either::Left(body), |held| Either::Right(Full::from(held))));
+        match self.judge(&call, body, facts).await? {
+            Verdict::Pass => {}
+            Verdict::Refused(refusal) => return Err(refusal.into()),
+            Verdict::Requeried(query) => call.query = Some(query),
+            Verdict::Rewritten { body, volumes } => {
+                for volume in volumes {
+                    self.make_volume(&mut upstream, volume).await?;
+                }
+                outgoing.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                outgoing = outgoing.map(|_| Either::Right(Full::from(body)));
+            }
+        }
+        let described = Described { kind: call.kind, request: line, subject: call.subject.clone(), name: name.clone() };
+        let pending = Pending::ask(&*self.audit, &described).await?;
+        let response = self.pass(&mut upstream, &call, outgoing).await?;
+        let status = response.status();
+        let creates =
+            matches!(call.kind, Kind::ContainerCreate | Kind::NetworkCreate | Kind::VolumeCreate | Kind::ExecCreate | Kind::Commit);
+        if !(creates && status.is_success()) {
+            pending.done(Outcome::Answered(status.as_u16()));
+            return Ok(response);
+        }
+        let (parts, stream) = response.into_parts();
+        let answer = Limited::new(stream, HELD).collect().await.map_err(UpstreamError::Body)?.to_bytes();
+        pending.done(created(&answer, name, status));
+        Ok(Response::from_parts(parts, Either::Right(Full::from(answer))))
+    }
+
+    async fn look_up(&self, upstream: &mut Upstream, things: Vec<Thing>) -> Result<Facts, UpstreamError> {
+        let mut facts = Facts::default();
+        for thing in things.into_iter().collect::<HashSet<_>>() {
+            let standing = upstream.standing(&thing, &self.policy.label.workspace).await?;
+            facts.0.insert(thing, standing);
+        }
+        Ok(facts)
+    }
+
+    /// Paths are looked at, which may wait for a disk: not among those who carry other clients' bytes.
+    async fn judge(&self, call: &Call, body: Json, facts: Facts) -> Result<Verdict, Trouble> {
+        let (call, policy) = (call.clone(), Arc::clone(&self.policy));
+        Ok(tokio::task::spawn_blocking(move || rewrite::judge(&call, body, &policy, &facts, &resolve)).await?)
+    }
+
+    /// A volume that the engine would make by itself, and without labels.
+    async fn make_volume(&self, upstream: &mut Upstream, name: String) -> Result<(), Trouble> {
+        let described =
+            Described { kind: Kind::VolumeCreate, request: "POST /volumes/create".to_owned(), subject: None, name: Some(name.clone()) };
+        let pending = Pending::ask(&*self.audit, &described).await?;
+        let body = json!({ "Name": name, "Labels": self.policy.label.write() }).to_string();
+        let (status, answer) = upstream.ask("POST", "/volumes/create", body).await?;
+        if !status.is_success() {
+            pending.done(Outcome::Answered(status.as_u16()));
+            let message = answer.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
+            return Err(UpstreamError::Look(Thing::Volume(name), message).into());
+        }
+        pending.done(Outcome::Created { id: name.clone(), name: Some(name) });
+        Ok(())
+    }
+
+    async fn pass(&self, upstream: &mut Upstream, call: &Call, mut request: Request<Outgoing>) -> Result<Response<Outgoing>, Trouble> {
+        let client = hyper::upgrade::on(&mut request);
+        *request.uri_mut() = call.target().parse().map_err(|error: hyper::http::uri::InvalidUri| Trouble::Request(error.into()))?;
+        if matches!(request.body(), Either::Right(_)) {
+            request.headers_mut().remove(TRANSFER_ENCODING);
+            request.headers_mut().remove(CONTENT_LENGTH);
+        }
+        // Answered by our own server, as soon as the body is read.
+        request.headers_mut().remove(EXPECT);
+        let mut response = upstream.send(request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            *self.tunnel.lock().await = Some((client, hyper::upgrade::on(&mut response)));
+            return Ok(response.map(|_| Either::Right(Full::new(Bytes::new()))));
+        }
+        Ok(response.map(Either::Left))
+    }
+}
+
+/// What the answer to a creation says.
+fn created(body: &[u8], name: Option<String>, status: StatusCode) -> Outcome {
+    let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
+    let id = text("Id").or_else(|| text("Name"));
+    id.map_or(Outcome::Answered(status.as_u16()), |id| Outcome::Created { id, name: text("Name").or(name) })
+}

@@ -1,0 +1,67 @@
+//! What a decision needs to know of the container engine: asked for first, looked up outside, then decided upon.
+
+use std::collections::HashMap;
+
+use super::capability::{Capability, Refusal};
+use super::policy::Policy;
+
+/// A thing of the container engine, by id or name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    /// A container.
+    Container(String),
+    /// A command in a container: it stands as its container does.
+    Exec(String),
+    /// A network.
+    Network(String),
+    /// A volume.
+    Volume(String),
+    /// An image.
+    Image(String),
+}
+
+/// Whose a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// This workspace's.
+    Ours,
+    /// Not known to be this workspace's.
+    Strange,
+    /// The network that is the host's own.
+    Host,
+    /// It is not there.
+    Absent,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Facts(pub HashMap<Thing, Standing>);
+
+impl Facts {
+    /// Whose it is: strange where nobody looked.
+    pub fn standing(&self, thing: &Thing) -> Standing {
+        self.0.get(thing).copied().unwrap_or(Standing::Strange)
+    }
+
+    /// Refuses what is somebody else's. What is not there is let through, for the engine to say so.
+    pub fn own(&self, policy: &Policy, what: &str, thing: &Thing) -> Result<(), Refusal> {
+        match self.standing(thing) {
+            Standing::Ours | Standing::Absent => Ok(()),
+            Standing::Strange | Standing::Host => {
+                policy.require(format!("{what} {thing}, which this workspace did not make"), Capability::Word("foreign"))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Container(name) => write!(f, "the container {name}"),
+            Self::Exec(id) => write!(f, "the command {id} in a container"),
+            Self::Network(name) => write!(f, "the network {name}"),
+            Self::Volume(name) => write!(f, "the volume {name}"),
+            Self::Image(name) => write!(f, "the image {name}"),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Endpoints of the container engine: one for each command and each service, where there is an engine.
+//!
+//! | | |
+//! |---|---|
+//! | its socket | `/run/sculpt/WORKSPACE/SCOPE.sock`, of an ordinary user `/tmp/sculpt-UID/…`: short, 0600, the same for the same scope whichever engine serves it |
+//! | a pooled scope | keeps its socket, as it keeps its control group: the next command in it is served there |
+//! | the command's environment | `DOCKER_HOST` leads to it; what would lead past it is taken away |
+//! | the command's view of the host | has it in the place of every engine's socket, where the engine is root and has control groups: an environment that is scrubbed changes nothing |
+//! | at the command's end | no call begins any more, those under way are waited for, what was made is ended |
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::UnixListener;
+use tokio::task::AbortHandle;
+
+use super::calls::{Caller, Calls, Traffic};
+use super::fleets::Fleets;
+use super::work::WorkError;
+use crate::adapters::docker::connection::{places_of_sockets, socket_of};
+use crate::adapters::docker_gateway::policy::{Limits, Policy};
+use crate::adapters::docker_gateway::server::Gateway;
+use crate::adapters::process::containment::Containment;
+use crate::adapters::process::identity::ProcessId;
+use crate::adapters::process::launch::Launch;
+use crate::adapters::process::user::heir;
+use crate::adapters::process::view::{View, cover_again};
+use crate::base::digest::Digest;
+use crate::base::label::{Label, Origin};
+use crate::base::marks::ENGINE;
+use crate::base::owner::Owner;
+use crate::kernel::action::EffectId;
+use crate::ports::container::EndpointJob;
+use crate::ports::runtime::Tell;
+
+/// The most processes and threads of a container whose phase says nothing.
+const PIDS: i64 = 4096;
+
+/// Variables that would outweigh the one that leads to an endpoint, or turn aside what it says.
+const OUTWEIGH: [&str; 6] = [ENGINE, "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
+
+/// The endpoints of this engine.
+pub(super) struct Endpoints {
+    workspace: PathBuf,
+    id: String,
+    folder: PathBuf,
+    pub(super) calls: Arc<Calls>,
+    fleets: Arc<Fleets>,
+    /// Sockets that nobody uses now, by the names of their scopes.
+    free: Mutex<HashMap<String, Arc<Socket>>>,
+}
+
+impl std::fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoints").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// A socket that takes connections.
+#[derive(Debug)]
+struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    view: Mutex<Option<View>>,
+}
+
+/// An endpoint that is served.
+pub(super) struct Endpoint {
+    endpoints: Arc<Endpoints>,
+    scope: String,
+    socket: Arc<Socket>,
+    serving: AbortHandle,
+    traffic: Traffic,
+    owner: Owner,
+    job: EndpointJob,
+    /// The container engine's own socket, and all those of this host.
+    upstream: PathBuf,
+    real: Vec<PathBuf>,
+}
+
+impl Endpoints {
+    pub(super) fn new(workspace: PathBuf, id: &str, fleets: Arc<Fleets>) -> Self {
+        let uid = rustix::process::geteuid().as_raw();
+        let base = if uid == 0 { PathBuf::from("/run/sculpt") } else { PathBuf::from(format!("/tmp/sculpt-{uid}")) };
+        let folder = base.join(id.get(..12).unwrap_or(id));
+        Self { workspace, id: id.to_owned(), folder, calls: Arc::default(), fleets, free: Mutex::default() }
+    }
+
+    /// Opens the endpoint of a command in a scope; none where there is no container engine, or none that can be stood before.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        scope: &str,
+        (id, owner): (EffectId, &Owner),
+        job: Option<EndpointJob>,
+        tell: &Tell,
+    ) -> Result<Option<Endpoint>, WorkError> {
+        let Some(job) = job else { return Ok(None) };
+        let reach = job.reach.env();
+        let Some(upstream) = socket_of(&reach) else { return Ok(None) };
+        let socket = self.socket(scope).map_err(WorkError::io("make the command's endpoint of the container engine"))?;
+        let real = places_of_sockets(&reach);
+        let policy = Policy {
+            label: Label {
+                workspace: self.id.clone(),
+                owner: owner.clone(),
+                run: job.run.0.clone(),
+                attempt: job.attempt,
+                origin: Origin::Caught,
+            },
+            limits: bounds(&job),
+            workspace: self.workspace.clone(),
+            real_sockets: real.clone(),
+            allow: job.allow.clone(),
+        };
+        let traffic = Traffic::new();
+        let caller = Caller { calls: Arc::clone(&self.calls), traffic: traffic.clone(), by: id, tell: tell.clone() };
+        let (served, engine) = (Arc::clone(&socket), upstream.clone());
+        let serving = tokio::spawn(async move { Gateway::serve(&served.listener, engine, Arc::new(policy), caller).await });
+        let serving = serving.abort_handle();
+        Ok(Some(Endpoint {
+            endpoints: Arc::clone(self),
+            scope: scope.to_owned(),
+            socket,
+            serving,
+            traffic,
+            owner: owner.clone(),
+            job,
+            upstream,
+            real,
+        }))
+    }
+
+    /// Ends what a command made that has ended, and may not leave. Gives how many things that were; none where there can be none, where
+    /// they stay, and where they cannot be seen or ended: then they are still known, and ended with the attempt, where trouble is told.
+    pub(super) async fn sweep(&self, owner: &Owner, job: &EndpointJob) -> Option<u32> {
+        if !job.may_have_called || job.keeps {
+            return None;
+        }
+        super::caught::sweep(&self.fleets, owner, job).await.ok()
+    }
+
+    fn socket(&self, scope: &str) -> io::Result<Arc<Socket>> {
+        if let Some(socket) = self.lock().remove(scope) {
+            return Ok(socket);
+        }
+        private(&self.folder)?;
+        let name = String::from_utf8_lossy(&Digest::of(scope.as_bytes()).hex()[..16]).into_owned();
+        let path = self.folder.join(name).with_extension("sock");
+        remove(&path)?;
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(Arc::new(Socket { listener, path, view: Mutex::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Socket>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Endpoint {
+    /// Has a command use it.
+    pub(super) fn lead(&self, launch: &mut Launch) -> Result<(), WorkError> {
+        // Another user may use it where he may use the container engine itself, and only there.
+        let failed = || WorkError::io("give the endpoint of the container engine to the command's user");
+        let heir = heir(launch, &fs::metadata(&self.upstream).map_err(failed())?)?;
+        own(&self.socket.path, heir).map_err(failed())?;
+        let real = launch.env.iter().rev().find(|(name, _)| name == "DOCKER_HOST").map(|(_, host)| host.clone());
+        // Each of these would outweigh, or turn aside, what leads to it. What was there is kept for a `sculpt run` of the command.
+        launch.env.retain(|(name, _)| !OUTWEIGH.contains(&name.as_str()));
+        launch.env.push((ENGINE.to_owned(), real.unwrap_or_default()));
+        launch.env.push(("DOCKER_HOST".to_owned(), format!("unix://{}", self.socket.path.display())));
+        Ok(())
+    }
+
+    /// The view of the host's files in which it is in the place of every container engine's socket; none where there can be none, and
+    /// only the environment leads to it.
+    pub(super) fn view(&self, containment: &Containment) -> Result<Option<View>, WorkError> {
+        if !containment.has_views() {
+            return Ok(None);
+        }
+        let mut kept = self.socket.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.as_ref().is_some_and(|view| view.covers(&self.real)) {
+            let made = View::covering(&self.real, &self.socket.path);
+            *kept = Some(made.map_err(WorkError::io("cover the container engine's socket with the command's endpoint"))?);
+        }
+        Ok(kept.clone())
+    }
+
+    /// Stands in the place of every container engine's socket again, for a process that an earlier engine started. One that has ended
+    /// meanwhile needs it no more.
+    pub(super) fn stand_again(&self, containment: &Containment, process: &ProcessId) -> Result<(), WorkError> {
+        if !containment.has_views() || !process.alive() {
+            return Ok(());
+        }
+        let covered = cover_again(process.pid, &self.real, &self.socket.path);
+        match covered {
+            Err(error) if process.alive() => Err(WorkError::io("cover the container engine's socket again")(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes it, and ends what was made through it and may not stay. Gives how many things that were.
+    pub(super) async fn close(mut self) -> Option<u32> {
+        self.job.may_have_called |= self.traffic.close().await;
+        self.serving.abort();
+        self.endpoints.sweep(&self.owner, &self.job).await
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.endpoints.lock().insert(std::mem::take(&mut self.scope), Arc::clone(&self.socket));
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Where it stays, whoever serves this scope next takes its place.
+        drop(remove(&self.path));
+    }
+}
+
+/// The bounds of each container: those that are declared, else half of the host's memory, its processors, and [`PIDS`].
+fn bounds(job: &EndpointJob) -> Limits {
+    let host = rustix::system::sysinfo();
+    let memory = u64::from(host.mem_unit).saturating_mul(host.totalram) / 2;
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a number of processors, in billionths")]
+    let cpus = (job.limits.cpus.unwrap_or(processors as f64) * 1e9) as i64;
+    Limits {
+        memory: i64::try_from(job.limits.memory.map_or(memory, |memory| memory.0)).ok(),
+        nano_cpus: Some(cpus),
+        pids: Some(job.limits.pids.map_or(PIDS, i64::from)),
+    }
+}
+
+/// A folder that only its owner can list and change; others may pass, to a socket that is theirs.
+fn private(folder: &Path) -> io::Result<()> {
+    for folder in [folder.parent().unwrap_or(folder), folder] {
+        match fs::DirBuilder::new().mode(0o711).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // In a folder that everybody can write, somebody else may have been there first.
+        let found = fs::symlink_metadata(folder)?;
+        if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is not ours alone", folder.display())));
+        }
+    }
+    Ok(())
+}
+
+fn own(path: &Path, owner: u32) -> io::Result<()> {
+    if fs::metadata(path)?.uid() != owner {
+        std::os::unix::fs::chown(path, Some(owner), None)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the engine's own sockets")]
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,186 @@
+//! What commands make in the container engine: whose it is, and when it goes.
+
+use opensculpt::base::owner::Owner;
+use opensculpt::kernel::action::{Effect, EffectId, Seen};
+use opensculpt::kernel::call::{Call, CallId, Verb};
+use opensculpt::kernel::input::Input;
+use opensculpt::kernel::outcome::{Outcome, Verdict};
+use opensculpt::kernel::record::Record;
+use opensculpt::kernel::resource::ResourceState;
+use opensculpt::kernel::stock::Kind;
+use opensculpt::manifest::resource::Scope;
+
+use super::plans::{job, phase, plan, server};
+use super::script::Try;
+use super::world::World;
+
+impl World {
+    /// What runs at a place asks the container engine for something. Gives its permit, where it has one.
+    fn calls(&mut self, place: &str, verb: Verb, subject: Option<&str>, name: Option<&str>) -> Option<EffectId> {
+        let by = *self.alive.get(&place.parse::<Owner>().unwrap()).expect("something runs there");
+        let known = self.records.len();
+        let (subject, name) = (subject.map(str::to_owned), name.map(str::to_owned));
+        let call = Call { verb, request: "POST /x".to_owned(), subject, name };
+        self.give(Input::Called { by, id: CallId(1), call });
+        self.records[known..].iter().find_map(|(_, record)| match record {
+            Record::Requested { id, effect: Effect::Call { .. }, .. } => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// It makes something.
+    fn makes(&mut self, place: &str, kind: Kind, name: &str) {
+        let permit = self.calls(place, Verb::Create(kind), None, Some(name)).expect("a permit");
+        self.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(201), id: Some(format!("id-{name}")) } });
+        if !kind.runs() {
+            let owner = self.kernel.state().live_resources().last().unwrap().owner.to_string();
+            self.there.insert(owner);
+        }
+    }
+
+    /// What a command that ends has made and may not keep is ended with it; how many things that were.
+    pub(super) fn sweep_caught(&mut self, by: &Owner) -> Option<u32> {
+        if self.engine_is_away {
+            return None;
+        }
+        let of = |resource: &&opensculpt::kernel::stock::Resource| {
+            resource.scope == Scope::Phase && resource.caught.as_ref().is_some_and(|caught| caught.by == *by)
+        };
+        let gone: Vec<String> = self.kernel.state().live_resources().filter(of).map(|resource| resource.owner.to_string()).collect();
+        for place in &gone {
+            self.there.remove(place);
+        }
+        (!gone.is_empty()).then(|| u32::try_from(gone.len()).unwrap())
+    }
+
+    fn caught(&self) -> Vec<(String, ResourceState)> {
+        let resources = self.kernel.state().goals["g"].resources.values().filter(|resource| resource.caught.is_some());
+        resources.map(|resource| (resource.owner.to_string(), resource.state)).collect()
+    }
+
+    fn live_caught(&self) -> Vec<String> {
+        self.caught().into_iter().filter(|(_, state)| state.is_live()).map(|(place, _)| place).collect()
+    }
+}
+
+/// A world in which `a` works until the time is 1200, and has made some of everything by 1100.
+fn at_work(keeps: bool) -> World {
+    let mut world = World::new();
+    world.play("a").tries = vec![Try { takes: Some(190), ..Try::default() }];
+    let draft = if keeps { phase("a").work().checks(1).docker("keep") } else { job("a") };
+    world.start(plan(2, vec![draft]));
+    world.until(1050);
+    for (kind, name) in [(Kind::Network, "net"), (Kind::Volume, "data"), (Kind::Container, "web")] {
+        world.makes("g/a", kind, name);
+    }
+    world
+}
+
+#[test]
+fn what_a_command_makes_is_its_own_and_ends_with_it() {
+    let mut world = at_work(false);
+    assert_eq!(world.live_caught(), ["g/a/docker:net", "g/a/docker:data", "g/a/docker:web"]);
+    world.settle();
+    assert_eq!((world.verdict(), world.live_caught()), (Verdict::Verified, vec![]));
+    assert_eq!(world.phase("a").contained, 3);
+    assert!(world.is_at_rest());
+}
+
+#[test]
+fn what_is_kept_stays_until_its_goal_goes_down_and_data_until_volumes_do() {
+    let mut world = at_work(true);
+    world.settle();
+    assert_eq!((world.verdict(), world.live_caught().len()), (Verdict::Verified, 3));
+    world.down(false);
+    world.settle();
+    assert_eq!(world.live_caught(), ["g/a/docker:data"]);
+    world.down(true);
+    world.settle();
+    assert!(world.live_caught().is_empty() && world.there.is_empty());
+    // Containers first, then the networks that they were in, then volumes.
+    let ends: Vec<String> = world.effects().into_iter().filter(|effect| effect.contains("docker:")).collect();
+    assert_eq!(ends, ["end g/a/docker:web", "remove g/a/docker:net", "remove g/a/docker:data"]);
+}
+
+#[test]
+fn a_failed_attempt_takes_what_it_made_even_where_it_might_have_kept_it() {
+    let mut world = at_work(true);
+    world.stop(false);
+    world.settle();
+    assert_eq!(world.verdict(), Verdict::Cancelled);
+    assert_eq!(world.live_caught(), ["g/a/docker:data"], "data is kept, as what is declared is");
+}
+
+#[test]
+fn what_cannot_be_seen_to_be_gone_is_ended_with_the_attempt() {
+    let mut world = at_work(false);
+    world.engine_is_away = true;
+    world.unremovable.insert("g/a/docker:net".to_owned());
+    world.settle();
+    assert_eq!(world.phase("a").state.outcome(), Some(Outcome::Unknown), "{}", world.phase("a").why);
+    assert!(world.phase("a").why.contains("g/a/docker:net"), "{}", world.phase("a").why);
+    assert_eq!(world.live_caught(), ["g/a/docker:net"]);
+}
+
+#[test]
+fn what_a_command_removes_is_gone_by_its_name_or_the_beginning_of_its_id() {
+    for subject in ["web", "id-we"] {
+        let mut world = at_work(false);
+        let permit = world.calls("g/a", Verb::Remove(Kind::Container), Some(subject), None).expect("a permit");
+        assert_eq!(world.live_caught().len(), 3, "asked for is not done");
+        world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(204), id: None } });
+        assert_eq!(world.live_caught(), ["g/a/docker:net", "g/a/docker:data"]);
+    }
+    let mut world = at_work(false);
+    let permit = world.calls("g/a", Verb::Remove(Kind::Container), Some("web"), None).expect("a permit");
+    world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(409), id: None } });
+    assert_eq!(world.live_caught().len(), 3, "refused is not done");
+}
+
+#[test]
+fn a_name_that_comes_again_is_another_thing() {
+    let mut world = at_work(false);
+    world.makes("g/a", Kind::Network, "web");
+    let places = world.live_caught();
+    assert!(places[3].starts_with("g/a/docker:web."), "{places:?}");
+    world.makes("g/a", Kind::Volume, "data");
+    assert_eq!(world.live_caught(), places, "a volume that is there is not made again");
+}
+
+#[test]
+fn nobody_who_is_being_ended_may_call() {
+    let mut world = at_work(false);
+    world.stop(false);
+    let known = world.records.len();
+    if world.alive.contains_key(&"g/a".parse::<Owner>().unwrap()) {
+        assert_eq!(world.calls("g/a", Verb::Change, None, None), None);
+    }
+    assert_eq!(world.records.len(), known, "nothing is recorded of what is not permitted");
+    world.settle();
+    assert!(world.is_at_rest());
+}
+
+#[test]
+fn a_service_owns_what_it_makes() {
+    let mut world = World::new();
+    world.start(plan(1, vec![server("a")]));
+    world.settle();
+    world.makes("g/a/svc", Kind::Container, "side");
+    assert_eq!(world.live_caught(), ["g/a/docker:side"]);
+    world.down(false);
+    world.settle();
+    assert!(world.live_caught().is_empty() && world.is_at_rest());
+}
+
+#[test]
+fn what_was_made_is_known_to_the_next_engine_and_a_call_that_it_was_at_is_over() {
+    let mut world = at_work(false);
+    world.calls("g/a", Verb::Create(Kind::Container), None, Some("late")).expect("a permit");
+    world.restart();
+    assert_eq!(world.live_caught().len(), 3);
+    let open = world.kernel.state().effects.values().filter(|open| matches!(open.effect, Effect::Call { .. })).count();
+    assert_eq!(open, 0, "nobody will see its answer");
+    world.makes("g/a", Kind::Container, "later");
+    world.settle();
+    assert!(world.live_caught().is_empty() && world.is_at_rest());
+}
