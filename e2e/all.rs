@@ -5,6 +5,7 @@
 
 mod again;
 mod checks;
+mod collection;
 mod containers;
 mod difference;
 mod docker;

@@ -32,15 +32,19 @@ impl Bystander {
             fs::read_to_string(format!("/proc/{below}/task/{below}/children")).ok()?.split_whitespace().next()?.parse().ok()
         });
         workspace.stranger(child);
-        if let Some(group) = group(&place) {
-            let mut inside = Command::new("sleep");
-            inside.arg(&sleep);
-            let mut bystander = Self::start(workspace, inside);
-            fs::write(group.join("cgroup.procs"), bystander.child.id().to_string()).unwrap();
-            bystander.group = Some(group);
-            all.push(bystander);
-        }
+        all.extend(Self::inside(workspace, &place));
         all
+    }
+
+    /// A sleeper in a group of this path, where this user can make one: whose it is only the group tells.
+    pub(crate) fn inside(workspace: &Workspace, place: &str) -> Option<Self> {
+        let group = group(place)?;
+        let mut command = Command::new("sleep");
+        command.arg(format!("86400.{}", workspace.mark));
+        let mut bystander = Self::start(workspace, command);
+        fs::write(group.join("cgroup.procs"), bystander.child.id().to_string()).unwrap();
+        bystander.group = Some(group);
+        Some(bystander)
     }
 
     fn start(workspace: &Workspace, mut command: Command) -> Self {

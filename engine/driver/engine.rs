@@ -12,7 +12,8 @@ use indexmap::IndexMap;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 
-use super::handle::{Asked, Handle};
+use super::handle::{Asked, Awaited, Handle};
+use super::unexplained::SeenIn;
 
 use crate::adapters::local::prepare::{Vaults, keep_environment};
 use crate::adapters::vault::Mask;
@@ -22,7 +23,7 @@ use crate::base::time::Timestamp;
 use crate::journal::commit::{Journal, ReplayError};
 use crate::journal::error::{Dead, WriteError};
 use crate::journal::permit::Permit;
-use crate::kernel::action::{QuestionId, RunId, Seen};
+use crate::kernel::action::{Effect, QuestionId, RunId, Seen};
 use crate::kernel::engine::Kernel;
 use crate::kernel::fold::Misfit;
 use crate::kernel::input::{Input, Refusal, Request};
@@ -30,7 +31,6 @@ use crate::kernel::record::Record;
 use crate::kernel::state::{Goal, State};
 use crate::manifest::config::Retention;
 use crate::ports::clock::Clock;
-use crate::ports::container::Reach;
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
 
@@ -90,16 +90,16 @@ pub struct Engine {
     pub(super) heard: UnboundedReceiver<Input>,
     pub(super) handle: Handle,
     pub(super) asked: UnboundedReceiver<Asked>,
-    /// The goals that something was asked about, until nothing of them is under way any more.
+    /// The goals that something was asked about, or of which something was ended, until nothing of them is under way any more.
     pub(super) touched: BTreeSet<Name>,
-    /// Who is told when nothing of a goal is under way any more.
-    pub(super) watches: Vec<(Name, oneshot::Sender<u64>)>,
+    /// Who is told when nothing of what they wait for is under way any more.
+    pub(super) watches: Vec<(Awaited, oneshot::Sender<u64>)>,
     /// How far the journal is written, for whoever reads it.
     pub(super) written: watch::Sender<u64>,
     /// True once somebody has told the engine to let go.
     pub(super) released: bool,
-    /// Where containers that nobody knows were seen, by their scopes' names.
-    pub(super) seen_in: HashMap<String, Reach>,
+    /// Where containers that nobody knows were seen.
+    pub(super) seen_in: SeenIn,
     /// What was at work and could not be ended when nothing could be recorded any more.
     pub(super) survivors: Vec<String>,
 }
@@ -157,14 +157,15 @@ impl Engine {
     fn hear_asked(&mut self, asked: Asked, observer: &mut Observer<'_>) -> Result<(), EngineError> {
         match asked {
             Asked::Request { request, env, answer } => {
-                if let Some(goal) = request.goal() {
-                    self.touched.insert(goal.clone());
+                match &*request {
+                    Request::Collect { .. } => self.touched.extend(self.kernel.state().goals.keys().cloned()),
+                    request => self.touched.extend(request.goal().cloned()),
                 }
                 let refusal = self.ask(*request, env, observer)?;
                 // Whoever asked may be gone.
                 drop(answer.send(refusal.map_or_else(|| Ok(self.journal.last()), Err)));
             }
-            Asked::Settled { goal, tell } => self.watches.push((goal, tell)),
+            Asked::Settled { awaited, tell } => self.watches.push((awaited, tell)),
             Asked::Release => self.released = true,
         }
         Ok(())
@@ -232,6 +233,9 @@ impl Engine {
                 }
             }
             for record in &records {
+                if let Record::Requested { owner, effect: Effect::End { .. } | Effect::Remove | Effect::Sweep { .. }, .. } = record {
+                    self.touched.insert(owner.goal.clone());
+                }
                 observer(now, record, self.kernel.state());
             }
             for permit in committed.durable {

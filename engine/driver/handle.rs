@@ -14,13 +14,22 @@ pub struct Handle {
     written: watch::Receiver<u64>,
 }
 
+/// What somebody may wait for the end of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Whatever is under way of a goal, but waiting for people.
+    Goal(Name),
+    /// What is collected.
+    Collection,
+}
+
 /// What is asked of an engine, and where the answer goes.
 #[derive(Debug)]
 pub(super) enum Asked {
     /// A request, with the environment of the run that it may begin.
     Request { request: Box<Request>, env: Option<Environment>, answer: oneshot::Sender<Result<u64, Refusal>> },
-    /// To be told when nothing of a goal is under way any more.
-    Settled { goal: Name, tell: oneshot::Sender<u64> },
+    /// To be told when nothing of that is under way any more.
+    Settled { awaited: Awaited, tell: oneshot::Sender<u64> },
     /// To let go of everything.
     Release,
 }
@@ -39,10 +48,10 @@ impl Handle {
         told
     }
 
-    /// Tells the number of the last record as soon as nothing of a goal is under way but waiting for people; at once where that is so.
-    pub fn settled(&self, goal: Name) -> oneshot::Receiver<u64> {
+    /// Tells the number of the last record as soon as nothing of that is under way; at once where that is so.
+    pub fn settled(&self, awaited: Awaited) -> oneshot::Receiver<u64> {
         let (tell, told) = oneshot::channel();
-        drop(self.asked.send(Asked::Settled { goal, tell }));
+        drop(self.asked.send(Asked::Settled { awaited, tell }));
         told
     }
 

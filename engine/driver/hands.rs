@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::engine::Engine;
 use super::texts::{TextError, Texts};
+use super::unexplained::seen_at;
 use crate::adapters::local::prepare::read_environment;
 use crate::adapters::vault::Vault;
 use crate::base::name::Name;
@@ -55,7 +56,7 @@ impl Engine {
                 let reach = self.reach_of(&owner)?;
                 Ok(super::job::ending(self.kernel.state(), &owner, *stop, reach))
             }
-            Effect::Sweep { scope } => Ok(Job::Sweep(scope.clone(), self.seen_in.get(scope).cloned())),
+            Effect::Sweep { scope } => Ok(Job::Sweep(scope.clone(), seen_at(&self.seen_in, scope))),
             Effect::Limit { run } => {
                 let limits = self.kernel.state().run(run).map(|run| run.plan.limits.clone()).ok_or_else(|| gone(&owner))?;
                 Ok(Job::Limit(owner.goal, limits))
@@ -136,6 +137,7 @@ impl Engine {
                 let brief = self.texts(&run, phase).and_then(|texts| texts.brief());
                 queue.push_back(Input::Shown(Shown::Brief { run, phase, brief }));
             }
+            Look::Unexplained => self.look_for_unexplained(queue),
             Look::Try { question, about, timeout } => {
                 let (run, phase) = about.phase();
                 let (run, phase) = (run.clone(), phase);

@@ -151,6 +151,10 @@ pub(super) fn ending(state: &State, owner: &Owner, stop: StopPolicy, reach: Opti
     {
         processes.push(process);
     }
+    // What outlived its command is in that command's scope.
+    processes.extend(
+        state.leak(owner).and_then(|leak| leak.process.clone()).filter(|left| processes.iter().all(|process| process.scope != left.scope)),
+    );
     Job::End(EndJob { owner: owner.clone(), stop, processes, reach })
 }
 

@@ -17,3 +17,4 @@ pub mod rehearsal;
 pub mod serving;
 mod shell;
 mod texts;
+pub mod unexplained;

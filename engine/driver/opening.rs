@@ -9,18 +9,19 @@ use tokio::sync::watch;
 use super::engine::{Engine, EngineError};
 use super::handle::Handle;
 use super::host::containment;
+use super::unexplained::{look_into, reaches, remember};
 use crate::adapters::clock::HostClock;
-use crate::adapters::local::prepare::{Vaults, read_environment};
+use crate::adapters::local::prepare::Vaults;
 use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::journal::commit::{Journal, Open};
 use crate::journal::disk::{Disk, HostDisk};
 use crate::journal::log::Opening;
-use crate::kernel::action::{EffectId, RunId};
+use crate::kernel::action::EffectId;
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
-use crate::kernel::state::{Goal, State};
+use crate::kernel::state::State;
 use crate::ports::clock::Clock;
 use crate::ports::container::Reach;
 use crate::ports::probe::Probe;
@@ -108,7 +109,7 @@ impl Engine {
             written,
             released: false,
             survivors: Vec::new(),
-            seen_in: HashMap::new(),
+            seen_in: Arc::default(),
         };
         let torn = opened.torn.map_or(0, |torn| torn.bytes);
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -129,50 +130,25 @@ impl Engine {
         open.filter(|(_, open)| open.process.as_ref().is_some_and(|process| self.runtime.has_ended(process))).map(|(id, _)| *id).collect()
     }
 
+    /// The scopes of containers of which no record knows. Where a container engine is not there now nothing is known of it, and nothing is
+    /// done.
+    async fn unknown_containers(&mut self) -> Vec<String> {
+        let looked = look_into(&*self.runtime, reaches(&self.workspace, self.kernel.state())).await;
+        self.ignored
+            .extend(looked.unseen.into_iter().map(|error| format!("what an earlier engine left in containers cannot be seen: {error}")));
+        let known = known_scopes(self.kernel.state());
+        let unknown: Vec<(String, Reach)> = looked.there.into_iter().filter(|(scope, _)| !known.contains(scope.as_str())).collect();
+        let names = unknown.iter().map(|(scope, _)| scope.clone()).collect();
+        remember(&self.seen_in, unknown);
+        names
+    }
+
     /// The scopes in which somebody runs and of whom no record knows: an engine that died had started them and not yet written it down.
     fn leftovers(&self) -> Result<Vec<String>, LookError> {
         let known = known_scopes(self.kernel.state());
         let mut scopes = self.runtime.populated()?;
         scopes.retain(|scope| !known.contains(scope.as_str()));
         Ok(scopes)
-    }
-}
-
-impl Engine {
-    /// The scopes of containers of which no record knows, in the container engines of all runs that have any. Where one is not there now
-    /// nothing is known of it, and nothing is done.
-    async fn unknown_containers(&mut self) -> Vec<String> {
-        let state = self.kernel.state();
-        let of = |goal: &Goal| {
-            let called = goal.called;
-            let runs = goal.run.iter().chain(&goal.older).filter(move |run| called || run.plan.has_containers());
-            runs.map(|run| run.id.clone()).collect::<Vec<_>>()
-        };
-        let runs: Vec<RunId> = state.goals.values().flat_map(of).collect();
-        let mut reaches: Vec<Reach> = Vec::new();
-        for run in &runs {
-            // An environment that cannot be read leads nowhere; whatever needs it says so.
-            if let Ok(env) = read_environment(&self.workspace.run(run)) {
-                let reach = Reach::of(&env);
-                if !reaches.contains(&reach) {
-                    reaches.push(reach);
-                }
-            }
-        }
-        let mut unknown = Vec::new();
-        for reach in reaches {
-            match self.runtime.contained(&reach).await {
-                Ok(scopes) => {
-                    let known = known_scopes(self.kernel.state());
-                    for scope in scopes.into_iter().filter(|scope| !known.contains(scope.as_str())) {
-                        self.seen_in.insert(scope.clone(), reach.clone());
-                        unknown.push(scope);
-                    }
-                }
-                Err(error) => self.ignored.push(format!("what an earlier engine left in containers cannot be seen: {error}")),
-            }
-        }
-        unknown
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Interval;
 
 use super::engine::{Engine, EngineError};
+use super::handle::Awaited;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::manifest::resource::Scope;
@@ -85,20 +86,25 @@ impl Engine {
         }
     }
 
-    /// Says how far the journal is written, and tells whoever waits for a goal of which nothing is under way any more.
+    /// Says how far the journal is written, and tells whoever waits for what is not under way any more.
     fn settle(&mut self) {
         let last = self.journal.last();
         self.written.send_if_modified(|written| std::mem::replace(written, last) != last);
         if self.touched.is_empty() && self.watches.is_empty() {
             return;
         }
-        let settled: Vec<Name> = self.touched.iter().filter(|goal| !self.kernel.is_busy_with(goal)).cloned().collect();
+        // What is collected may need a scope at any time.
+        let settles = |goal: &&Name| !self.kernel.is_collecting() && !self.kernel.is_busy_with(goal);
+        let settled: Vec<Name> = self.touched.iter().filter(settles).cloned().collect();
         for goal in settled {
             self.touched.remove(&goal);
             self.tidy(&goal);
         }
         let (kernel, watches) = (&self.kernel, std::mem::take(&mut self.watches));
-        let (busy, idle): (Vec<_>, Vec<_>) = watches.into_iter().partition(|(goal, _)| kernel.is_busy_with(goal));
+        let (busy, idle): (Vec<_>, Vec<_>) = watches.into_iter().partition(|(awaited, _)| match awaited {
+            Awaited::Goal(goal) => kernel.is_busy_with(goal),
+            Awaited::Collection => kernel.is_collecting(),
+        });
         self.watches = busy;
         for (_, tell) in idle {
             // Whoever waited may be gone.

@@ -274,7 +274,10 @@ fn read(file: &str, line: u64, text: &[u8], about: &mut HashMap<EffectId, String
             Some(owner.to_string())
         }
         Record::Observed { id, .. } => about.get(id).cloned(),
-        Record::ResourceReady { owner, .. } | Record::ResourceGone { owner, .. } => Some(owner.to_string()),
+        Record::ResourceReady { owner, .. }
+        | Record::ResourceGone { owner, .. }
+        | Record::Collected { owner, .. }
+        | Record::Leaked { owner, .. } => Some(owner.to_string()),
         Record::DownStarted { goal, .. } | Record::DownEnded { goal, .. } => Some(goal.to_string()),
         other => other.run().map(ToString::to_string),
     };

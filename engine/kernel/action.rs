@@ -303,6 +303,8 @@ pub enum Look {
         /// The phase.
         phase: PhaseIx,
     },
+    /// In which scopes and containers does somebody run whom no record explains?
+    Unexplained,
     /// Ask a question once.
     Try {
         /// The question.
@@ -367,6 +369,11 @@ pub enum Shown {
         phase: PhaseIx,
         /// The brief, or why there is none.
         brief: Result<Brief, (Fault, String)>,
+    },
+    /// The scopes in which somebody runs and that no record explained when it was looked. Where nothing could be seen there are none.
+    Unexplained {
+        /// Their names.
+        scopes: Vec<String>,
     },
     /// A question's answer.
     Answer {

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::action::{EffectId, Exit, RunId};
-use super::fold::{Misfit, step};
+use super::fold::Misfit;
+use super::fold_run::step;
 use super::input::{At, Refusal};
 use super::outcome::{Outcome, Proof};
 use super::phase::{PhaseInput, PhaseState};

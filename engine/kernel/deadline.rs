@@ -28,6 +28,13 @@ pub enum Deadline {
         /// Its latest run.
         run: super::action::RunId,
     },
+    /// Something that leaks is tried again.
+    Removal {
+        /// Its place.
+        owner: crate::base::owner::Owner,
+    },
+    /// An engine that is at work collects by itself.
+    Collection,
     /// The pause before the next attempt is over.
     Backoff {
         /// The phase.

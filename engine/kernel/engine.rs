@@ -67,6 +67,7 @@ impl Kernel {
             || !self.live.waiters.is_empty()
             || self.live.recovering.is_some()
             || !self.live.ended.is_empty()
+            || self.live.looking > 0
             || self.live.runs.values().any(LiveRun::is_busy)
     }
 
@@ -76,8 +77,8 @@ impl Kernel {
         let waited = |id: &super::action::EffectId| self.state.effects.get(id).is_some_and(|open| open.owner.goal == *goal);
         self.live.recovering.is_some()
             || self.live.questions.values().any(|question| ours(question.run()))
-            || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str())
-            || self.live.waiters.keys().any(waited)
+            || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str() && !teardown.collects())
+            || self.live.waiters.iter().any(|(id, waiter)| waited(id) && !self.live.is_collected(waiter))
             || self.live.awaiting_down.contains_key(goal)
             || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
     }
@@ -97,6 +98,11 @@ impl Kernel {
             waiting.map(|(ix, _)| run.owner(ix)).collect::<Vec<_>>()
         })
         .collect()
+    }
+
+    /// True while something that is collected is being ended, or is looked for.
+    pub fn is_collecting(&self) -> bool {
+        self.live.is_collecting()
     }
 
     /// True until what an engine that died left is swept, and its runs go on.
@@ -136,6 +142,7 @@ impl Turn<'_> {
                     Some(Waiter::Attempt(at)) => self.step_saw(&at, id, seen),
                     Some(Waiter::Teardown(teardown)) => self.teardown_saw(teardown, id, &seen),
                     Some(Waiter::Recovery { scope, tries }) => self.swept(scope, tries, &seen),
+                    Some(Waiter::Collection { scope, tries }) => self.swept_unknown(scope, tries, &seen),
                     Some(Waiter::Limits(run)) => self.limited(run, seen),
                     Some(Waiter::Nobody) | None => {}
                 }
@@ -154,6 +161,7 @@ impl Turn<'_> {
                 }
             }
             Input::Called { by, id, call } => return self.call(by, id, call),
+            Input::Shown(Shown::Unexplained { scopes }) => self.unexplained(scopes),
             Input::Tick => self.due(),
         }
         self.settle_groups();
@@ -187,6 +195,8 @@ impl Turn<'_> {
                 Deadline::PhaseBudget { at } => self.budget_over(&at),
                 Deadline::RunBudget { run } => self.run_late(&run),
                 Deadline::Reverify { run } => self.reverify(&run),
+                Deadline::Removal { owner } => self.remove_again(&owner),
+                Deadline::Collection => self.collect_by_time(),
                 Deadline::Backoff { at } => {
                     if let Some(live) = self.live.runs.get_mut(&at.run)
                         && live.pausing.remove(&at.phase)

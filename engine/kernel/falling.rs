@@ -6,20 +6,34 @@
 //! | tearing  | what it made is gone                   | accusing: the checks of what is gone are asked once more |
 //! | accusing | all are answered                       | down: a check that still passes is named as a liar |
 
+use serde::{Deserialize, Serialize};
+
 use super::action::{Effect, RunId};
 use super::answer::{Answer, Said, Stage};
+use super::collection::Trigger;
 use super::fault::Fault;
 use super::input::{At, Refusal};
 use super::live::Waiter;
 use super::outcome::{Outcome, Proof, Verdict};
-use super::record::{Lie, Record};
+use super::record::Record;
 use super::requests::is_parked;
 use super::resource::ResourceState;
-use super::teardown::For;
+use super::teardown::{For, Target};
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::plan::sealed::PhaseIx;
+
+/// A check that still passes although what it is about is gone: it never proved anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lie {
+    /// The phase.
+    pub phase: Owner,
+    /// Which of its checks, from 0.
+    pub check: u16,
+    /// What it said.
+    pub evidence: String,
+}
 
 /// A goal that goes down, while the checks of what is gone are asked.
 #[derive(Debug)]
@@ -52,7 +66,7 @@ impl Turn<'_> {
     pub(super) fn fall(&mut self, goal: Name, volumes: bool) {
         let within = self.state.goals_within(&goal, |resource| volumes || !resource.keep);
         if within.is_empty() {
-            let targets = self.targets(&goal, |resource| volumes || !resource.keep);
+            let targets = self.falling_targets(&goal, volumes);
             return self.tear_down(For::Down { goal, volumes }, targets);
         }
         self.live.awaiting_down.insert(goal, (volumes, within.iter().cloned().collect()));
@@ -75,9 +89,19 @@ impl Turn<'_> {
             !last
         });
         for (goal, volumes) in ready {
-            let targets = self.targets(&goal, |resource| volumes || !resource.keep);
+            let targets = self.falling_targets(&goal, volumes);
             self.tear_down(For::Down { goal, volumes }, targets);
         }
+    }
+
+    /// What goes with a goal: what it made, and what leaks at its other places.
+    fn falling_targets(&mut self, goal: &Name, volumes: bool) -> Vec<((u32, u32), Target)> {
+        let mut targets = self.targets(goal, |resource| volumes || !resource.keep);
+        let leaks = self.state.goals.get(goal).map(|goal| goal.leaks.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        for owner in leaks.iter().filter(|owner| owner.resource.is_none()) {
+            targets.extend(self.leak_target(owner));
+        }
+        targets
     }
 
     fn cancel_parked(&mut self, id: &RunId) {
@@ -162,5 +186,7 @@ impl Turn<'_> {
         }
         self.record(Record::DownEnded { goal: goal.clone(), survivors, kept, liars });
         self.down_within(goal);
+        self.promise_removals(Some(goal));
+        self.collect(Trigger::Teardown);
     }
 }

@@ -2,19 +2,13 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::action::{Effect, EffectId, Seen};
-use super::answer::Stage;
 use super::carry::carried;
-use super::outcome::{Outcome, Proof, Verdict};
-use super::phase::{PhaseInput, PhaseState};
+use super::outcome::Verdict;
 use super::record::Record;
 use super::resource::{ResourceInput, ResourceState};
-use super::state::{Failure, Goal, Open, PhaseRun, Proved, Replaced, Reply, Run, RunEnd, State};
+use super::state::{Goal, Open, Run, State};
 use super::stock::Resource;
-use super::usage::Usage;
-use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 
@@ -65,6 +59,10 @@ impl State {
             Record::Observed { id, seen } => self.observe(at, *id, seen),
             Record::ResourceReady { owner, evidence } => self.move_resource(at, owner, ResourceInput::Ready, evidence),
             Record::ResourceGone { owner, evidence } => self.move_resource(at, owner, ResourceInput::Gone, evidence),
+            Record::Collected { .. } | Record::Leaked { .. } => {
+                self.fold_leak(at, record);
+                Ok(())
+            }
             Record::DownStarted { goal, volumes } => {
                 if let Some(goal) = self.goals.get_mut(goal) {
                     goal.falling = true;
@@ -85,109 +83,6 @@ impl State {
         }
     }
 
-    fn apply_to_run(&mut self, at: Timestamp, record: &Record) -> Result<(), Misfit> {
-        let Some(id) = record.run() else { return Ok(()) };
-        let misfit = |why: String| Misfit { event: record.event(), why };
-        let goal = self.goals.get_mut(super::state::goal_of(id)).ok_or_else(|| misfit(format!("no run {id}")))?;
-        let run = goal.run.as_mut().filter(|run| run.id == *id).ok_or_else(|| misfit(format!("no run {id}")))?;
-        if let Some(ix) = record.phase()
-            && ix.at() >= run.phases.len()
-        {
-            return Err(misfit(format!("the plan of {id} has no phase {}", ix.0)));
-        }
-        match record {
-            Record::Admitted { .. } => run.take_turn(at),
-            Record::Yielded { .. } => run.has_turn = false,
-            Record::Briefed { phase, brief, .. } => run.phases[phase.at()].brief = brief.clone(),
-            Record::Replacing { phase, resources, .. } => {
-                let made = who_made(&goal.resources, &run.owner(*phase), resources).map_err(misfit)?;
-                for (name, made) in made {
-                    run.phases[phase.at()].replaced.entry(name).or_insert(made);
-                }
-            }
-            Record::AttemptStarted { phase, attempt, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                if matches!(entry.state, PhaseState::BackingOff) {
-                    step(record, entry, PhaseInput::Unlocked)?;
-                }
-                step(record, entry, PhaseInput::Admitted)?;
-                entry.attempt = *attempt;
-                entry.started.get_or_insert(at);
-                entry.attempt_started = Some(at);
-                entry.interrupted = false;
-                entry.broken = None;
-                entry.written.clear();
-                entry.outputs.clone_from(&entry.brief.outputs);
-                entry.retry_at = None;
-                entry.exit = None;
-                entry.usage = Usage::default();
-                entry.leftovers = 0;
-                entry.contained = 0;
-                entry.after.fill(None);
-            }
-            Record::Worked { phase, outputs, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                step(record, entry, PhaseInput::Worked)?;
-                entry.outputs.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
-            }
-            Record::Answered { stage: Stage::Gone, .. } => {}
-            Record::Answered { phase, check, stage: Stage::Again, answer, .. } => {
-                run.answer_again(at, *phase, usize::from(*check), answer).ok_or_else(|| misfit(format!("no check {check}")))?;
-            }
-            Record::Answered { phase, check, stage, answer, .. } => {
-                let (entry, slot) = (&mut run.phases[phase.at()], usize::from(*check));
-                let answers = if *stage == Stage::Before { &mut entry.before } else { &mut entry.after };
-                *answers.get_mut(slot).ok_or_else(|| misfit(format!("no check {check}")))? = Some(answer.clone());
-                if *stage == Stage::Before && answer.is_red() {
-                    goal.reds.extend(entry.brief.checks.get(slot).cloned());
-                }
-            }
-            Record::Asked { phase, question, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                step(record, entry, PhaseInput::Asked)?;
-                entry.question = Some(question.clone());
-                entry.asked_at = Some(at);
-            }
-            Record::Replied { phase, yes, text, by, .. } => {
-                run.phases[phase.at()].reply = Some(Reply { yes: *yes, text: text.clone(), by: by.clone(), at });
-            }
-            Record::Closing { phase, ending, .. } => run.phases[phase.at()].closing = Some(ending.clone()),
-            Record::AttemptFailed { phase, attempt, fault, why, retry_at, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                entry.closing = None;
-                step(record, entry, PhaseInput::Again)?;
-                entry.failures.push(Failure { attempt: *attempt, fault: *fault, why: why.clone(), at, usage: entry.usage });
-                entry.retry_at = Some(*retry_at);
-            }
-            Record::PhaseEnded { phase, outcome, proof, fault, why, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                step(record, entry, PhaseInput::Ended(*outcome))?;
-                entry.end(at, *proof, *fault, why);
-                if *proof == Proof::Already
-                    && let Some(proved) = goal.proofs.get(&run.plan.phase(*phase).name)
-                {
-                    entry.outputs.clone_from(&proved.outputs);
-                }
-                if *outcome == Outcome::Verified && *proof != Proof::Already && !entry.brief.fingerprint.is_empty() {
-                    let proved =
-                        Proved { run: id.clone(), fingerprint: entry.brief.fingerprint.clone(), outputs: entry.outputs.clone(), at };
-                    goal.proofs.insert(run.plan.phase(*phase).name.clone(), proved);
-                }
-                run.open -= 1;
-                run.unlock(*phase);
-            }
-            Record::Carried { .. } => run.carry(at, record)?,
-            Record::Reverified { .. } => run.hold_again(at),
-            Record::Stopping { reason, why, .. } => run.stopping = Some((*reason, why.clone())),
-            Record::RunEnded { verdict, why, survivors, .. } => {
-                run.ended = Some(RunEnd { at, verdict: *verdict, why: why.clone(), survivors: *survivors });
-                goal.past.push(run.past(at, *verdict, why));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// An effect on a resource moves its machine.
     fn request(&mut self, at: Timestamp, id: EffectId, owner: &Owner, effect: &Effect) -> Result<(), Misfit> {
         match effect {
@@ -204,6 +99,7 @@ impl State {
                     made.succeed(old);
                 }
                 goal.resources.insert(owner.clone(), made);
+                goal.leaks.shift_remove(owner);
                 self.move_resource(at, owner, ResourceInput::Creating, "")
             }
             Effect::End { .. } | Effect::Remove => match self.resource(owner) {
@@ -230,7 +126,7 @@ impl State {
         if let Seen::Started { process } = seen {
             open.process = Some(process.clone());
         }
-        let Open { owner, effect, .. } = open.clone();
+        let Open { owner, effect, process } = open.clone();
         if seen.is_end() {
             self.effects.remove(&id);
         }
@@ -248,6 +144,9 @@ impl State {
             && let Some(goal) = self.goals.get_mut(&owner.goal)
         {
             goal.suspect(&owner, run, *attempt, suspects);
+        }
+        if let Some(goal) = self.goals.get_mut(&owner.goal) {
+            goal.observe_leak(at, &owner, &effect, process.as_ref(), seen);
         }
         if let Effect::Call { by, call, .. } = &effect {
             self.called(at, id, *by, call, seen);
@@ -286,12 +185,15 @@ impl State {
             }
             // What is half made is to be destroyed, whether its command fails or nobody sees its end.
             (Effect::Make { .. }, Seen::Begun { path }) => resource.made(true, path.as_deref()),
-            (Effect::Make { .. }, Seen::Made { created, path, outputs }) => {
+            (Effect::Make { run, phase, attempt, .. }, Seen::Made { created, path, outputs }) => {
                 resource.made(*created, path.as_deref());
-                resource.outputs.clone_from(outputs);
-                if resource.state == ResourceState::Creating {
+                resource.outputs.extend(outputs.clone());
+                let (outputs, state) = (resource.outputs.clone(), resource.state);
+                if state == ResourceState::Creating {
                     self.move_resource(at, &owner, ResourceInput::Ready, "")?;
                 }
+                let entry = self.run_mut(run).and_then(|run| run.phases.get_mut(phase.at()));
+                entry.into_iter().filter(|entry| entry.attempt == *attempt).for_each(|entry| entry.written.extend(outputs.clone()));
             }
             // What was made there, now or before, is still to be removed.
             (Effect::Make { .. }, Seen::Failed { evidence, .. }) if resource.state == ResourceState::Creating && resource.is_owned() => {
@@ -336,7 +238,6 @@ impl State {
             Seen::Exited { exit, outputs, .. } if matches!(effect, Effect::Work { .. }) && exit.may_be_success() => {
                 entry.written.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
-            Seen::Made { outputs, .. } => entry.written.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone()))),
             // A service is simply started anew.
             Seen::Failed { fault: super::fault::Fault::EngineDied, .. } => entry.interrupted = !matches!(effect, Effect::Serve { .. }),
             Seen::Failed { fault, evidence } => entry.broken = Some((*fault, evidence.clone())),
@@ -346,11 +247,9 @@ impl State {
 
     fn move_resource(&mut self, at: Timestamp, owner: &Owner, input: ResourceInput, evidence: &str) -> Result<(), Misfit> {
         let misfit = |why: String| Misfit { event: "resource", why };
-        let resource = self
-            .goals
-            .get_mut(&owner.goal)
-            .and_then(|goal| goal.resources.get_mut(owner))
-            .ok_or_else(|| misfit(format!("nothing was made at {owner}")))?;
+        let absent = || misfit(format!("nothing was made at {owner}"));
+        let goal = self.goals.get_mut(&owner.goal).ok_or_else(absent)?;
+        let resource = goal.resources.get_mut(owner).ok_or_else(absent)?;
         let next =
             resource.state.on(input).ok_or_else(|| misfit(format!("{owner} is {} and cannot be {input:?}", resource.state.word())))?;
         if next != resource.state {
@@ -361,6 +260,12 @@ impl State {
         if !evidence.is_empty() {
             evidence.clone_into(&mut resource.evidence);
         }
+        if next == ResourceState::Gone {
+            goal.leaks.shift_remove(owner);
+            if let Some(evicted) = &resource.evicted {
+                resource.evidence.clone_from(evicted);
+            }
+        }
         Ok(())
     }
 }
@@ -368,25 +273,6 @@ impl State {
 /// True where the effect ends the resource itself, and not only the command that makes it.
 fn ends(effect: &Effect, resource: &Resource) -> bool {
     resource.kind.runs() == matches!(effect, Effect::End { .. })
-}
-
-/// Who made resources of a phase that are about to be replaced.
-fn who_made(resources: &IndexMap<Owner, Resource>, place: &Owner, names: &[Name]) -> Result<Vec<(Name, Replaced)>, String> {
-    let made = names.iter().map(|name| {
-        let owner = Owner { resource: Some(name.clone()), ..place.clone() };
-        let made = resources.get(&owner).ok_or_else(|| format!("nothing was made at {owner}"))?;
-        Ok((name.clone(), Replaced { run: made.run.clone(), phase: made.phase, attempt: made.attempt }))
-    });
-    made.collect()
-}
-
-pub(super) fn step(record: &Record, entry: &mut PhaseRun, input: PhaseInput) -> Result<(), Misfit> {
-    let next = entry
-        .state
-        .on(input)
-        .ok_or_else(|| Misfit { event: record.event(), why: format!("the phase is {} and cannot be {input:?}", entry.state.word()) })?;
-    entry.state = next;
-    Ok(())
 }
 
 impl Goal {

@@ -111,6 +111,11 @@ pub enum Request {
         /// Whether what is kept goes too.
         volumes: bool,
     },
+    /// End what nobody wants.
+    Collect {
+        /// Whether what is evictable goes too.
+        evict: bool,
+    },
     /// Ask the checks again.
     Verify {
         /// The goal.
@@ -122,7 +127,7 @@ impl Request {
     /// The goal that it is about, where it is about one.
     pub fn goal(&self) -> Option<&Name> {
         match self {
-            Self::Open { .. } => None,
+            Self::Open { .. } | Self::Collect { .. } => None,
             Self::Run { plan, .. } | Self::RunFrom { plan, .. } => Some(&plan.goal),
             Self::Reply { owner, .. } => Some(&owner.goal),
             Self::Retry { goal, .. } | Self::Stop { goal, .. } | Self::Down { goal, .. } | Self::Verify { goal } => Some(goal),

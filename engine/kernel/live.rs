@@ -38,6 +38,10 @@ pub struct Live {
     pub(super) unswept: BTreeSet<String>,
     /// The runs whose limits could not be set anew, with why.
     pub(super) unlimited: HashMap<RunId, (Fault, String)>,
+    /// How many looks for what no record explains are under way.
+    pub(super) looking: u32,
+    /// Whether it is to be looked again once what is collected now is gone.
+    pub(super) look_again: bool,
     last_question: u64,
     last_teardown: u64,
 }
@@ -55,6 +59,13 @@ pub enum Waiter {
     Teardown(TeardownId),
     /// The recovery of what an engine that died left, with how often this scope was swept.
     Recovery {
+        /// The scope.
+        scope: String,
+        /// From 1.
+        tries: u32,
+    },
+    /// The collection, with how often this scope was swept.
+    Collection {
         /// The scope.
         scope: String,
         /// From 1.

@@ -1,5 +1,6 @@
 //! State × Input → Turn: pure, without clock, input or output; one machine a file.
 
+mod abandoned;
 pub mod action;
 pub mod answer;
 pub mod attempt;
@@ -7,14 +8,18 @@ pub mod call;
 pub mod carry;
 mod checking;
 mod closing;
+pub mod collection;
 mod course;
 mod deadline;
 pub mod engine;
+mod eviction;
 mod falling;
 pub mod fault;
 pub mod fold;
+mod fold_run;
 mod group;
 pub mod input;
+pub mod leak;
 mod live;
 mod mark;
 pub mod nesting;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::action::{Brief, Effect, EffectId, RunId, Seen};
 use super::answer::{Answer, Stage};
 use super::attempt::Ending;
+use super::collection::Reason;
+pub use super::falling::Lie;
 use super::fault::Fault;
 pub use super::options::{RunOptions, StopReason};
 use super::outcome::{Outcome, Proof, Verdict};
@@ -13,17 +15,6 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::plan::sealed::{PhaseIx, Plan};
-
-/// A check that still passes although what it is about is gone: it never proved anything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lie {
-    /// The phase.
-    pub phase: Owner,
-    /// Which of its checks, from 0.
-    pub check: u16,
-    /// What it said.
-    pub evidence: String,
-}
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,6 +114,29 @@ pub enum Record {
         owner: Owner,
         /// The evidence.
         evidence: String,
+    },
+    /// Something that nobody wants, or that its manifest lets go, is collected: what follows ends it.
+    Collected {
+        /// Its place.
+        owner: Owner,
+        /// Why.
+        reason: Reason,
+        /// The same in words.
+        why: String,
+    },
+    /// Tries to end or to remove something were given up: it is still there, and tried again.
+    Leaked {
+        /// Its place.
+        owner: Owner,
+        /// How often it was tried now.
+        tries: u32,
+        /// The evidence.
+        why: String,
+        /// When it is tried again.
+        retry_at: Timestamp,
+        /// The scope that holds what is left, where no place explains it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
     },
     /// All steps of an attempt are done; its checks are asked now.
     Worked {
@@ -318,6 +332,8 @@ impl Record {
             Self::Observed { .. } => "observed",
             Self::ResourceReady { .. } => "resource_ready",
             Self::ResourceGone { .. } => "resource_gone",
+            Self::Collected { .. } => "collected",
+            Self::Leaked { .. } => "leaked",
             Self::Worked { .. } => "worked",
             Self::Answered { .. } => "answered",
             Self::Asked { .. } => "asked",

@@ -24,11 +24,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::abandoned::unseen;
 use super::action::{Effect, EffectId, Exit, RunId, Seen};
 use super::attempt::{Attempt, Doing};
+use super::collection::Trigger;
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::input::At;
+use super::leak::still_there;
 use super::live::{LiveRun, Waiter};
 use super::phase::PhaseState;
 use super::record::{Record, StopReason};
@@ -62,8 +65,7 @@ impl Turn<'_> {
             (self.state.effects.iter()).map(|(id, open)| (*id, open.owner.clone(), open.effect.clone(), open.may_live_on())).collect();
         for (id, owner, effect, lives_on) in open {
             if !lives_on {
-                let seen = Seen::Failed { fault: Fault::EngineDied, evidence: "the engine died before its end was seen".to_owned() };
-                self.record(Record::Observed { id, seen });
+                self.record(unseen(id));
                 continue;
             }
             match &effect {
@@ -100,6 +102,10 @@ impl Turn<'_> {
         }
         if !clean {
             // Beside it nothing of its goal may be started: the run ends, and says why.
+            if let Some(why) = still_there(&scope, seen) {
+                let goal = Name::from(scope.split('/').next().unwrap_or_default());
+                self.leak(Owner::goal(&goal), tries, why, Some(scope.clone()));
+            }
             self.live.unswept.insert(scope);
         }
         self.recovered_one();
@@ -155,6 +161,9 @@ impl Turn<'_> {
             self.resume_run(&run);
         }
         self.promise_all();
+        self.collect(Trigger::Opening);
+        self.promise_removals(None);
+        self.promise_collection();
     }
 
     /// Goes on with a run.

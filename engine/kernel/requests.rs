@@ -3,6 +3,7 @@
 use super::action::RunId;
 use super::answer::Stage;
 use super::attempt::Ending;
+use super::collection::Trigger;
 use super::fault::Fault;
 use super::input::{At, Refusal, Request};
 use super::outcome::{Outcome, Proof};
@@ -70,6 +71,7 @@ impl Turn<'_> {
             }
             Request::Reply { owner, yes, text, by } => self.reply(owner, yes, text, by),
             Request::Down { goal, volumes } => self.take_down(goal, volumes),
+            Request::Collect { evict } => self.collect(Trigger::Request { evict }),
             Request::Verify { goal } => self.verify_again(goal),
         }
     }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Effect, EffectId, ProcessMark, RunId};
+use super::leak::Leak;
 use super::nesting::Parent;
 use super::outcome::{Outcome, Verdict};
 pub use super::phase_run::{Failure, PhaseRun, Replaced, Reply};
@@ -77,6 +78,9 @@ pub struct Goal {
     /// True once a command of it has asked for a change in the container engine, until it is down.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub called: bool,
+    /// What of it was to be ended or removed and is still there, by place.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub leaks: IndexMap<Owner, Leak>,
     /// True while it is being torn down.
     pub falling: bool,
     /// True from then on until it is run again.
@@ -199,12 +203,14 @@ impl State {
     }
 
     /// True where an engine is to be at work, by what the journal knows: a run is not over and does more than wait for a person, a
-    /// goal is going down, a process lives that somebody must answer for, or the checks of a goal are to be asked again.
+    /// goal is going down, a process lives that somebody must answer for, something that leaks is to be tried again, or the checks of a goal are
+    /// to be asked again.
     pub fn needs_engine(&self) -> bool {
         let under_way = |goal: &Goal| goal.falling || goal.run.as_ref().is_some_and(|run| run.ended.is_none() && !is_parked(run));
         self.goals.values().any(under_way)
             || self.effects.values().any(|open| open.process.is_some())
             || self.live_resources().any(|resource| resource.kind.runs())
+            || self.goals.values().any(|goal| !goal.leaks.is_empty())
             || self.reverified().next().is_some()
     }
 

@@ -52,6 +52,9 @@ pub struct Resource {
     /// True once sculpt has begun to end it: that it is gone then breaks no promise.
     #[serde(default)]
     pub ended_by_us: bool,
+    /// Why it was evicted, where it was: its goal's promise is broken, and that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evicted: Option<String>,
     /// Its place in the order of teardown: wave and step; higher ends first.
     pub rank: (u32, u32),
     /// How it is ended.
@@ -103,6 +106,7 @@ impl Resource {
             exit: None,
             usage: Usage::default(),
             ended_by_us: false,
+            evicted: None,
             rank: (0, 0),
             stop: StopPolicy::TERM,
             fingerprint: String::new(),
@@ -122,6 +126,8 @@ impl Resource {
             self.paths = old.paths;
         } else if self.kind == old.kind {
             self.created = old.created;
+            // What it put out when it was created is still so; who only finds it is not told again.
+            self.outputs = old.outputs;
         }
     }
 

@@ -4,16 +4,18 @@
 //! |--------|------------------------------|-------------------------------|
 //! | ending | a place is empty or removed  | ending, or the next wave, or over |
 //! | ending | processes survive, tries left | ending (they are killed again) |
-//! | ending | processes survive, no tries left | ending; they are reported |
+//! | ending | processes survive, no tries left | ending; they are reported, and leak |
 //! | ending | it could not be done, tries left | ending (it is tried again) |
-//! | ending | it could not be done, no tries left | ending; it is reported |
+//! | ending | it could not be done, no tries left | ending; it is reported, and leaks |
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::action::{Effect, EffectId, RunId, Seen, StopPolicy};
 use super::answer::Stage;
+use super::collection::Trigger;
 use super::fault::Fault;
 use super::input::At;
+use super::leak::list;
 use super::live::Waiter;
 use super::question::Asker;
 use super::record::Record;
@@ -52,6 +54,11 @@ pub enum For {
         /// The permits of the commands that are at work.
         permits: Vec<EffectId>,
     },
+    /// What nobody wants of a goal that is at rest.
+    Collected {
+        /// The goal.
+        goal: Name,
+    },
     /// A goal that goes down.
     Down {
         /// The goal.
@@ -67,8 +74,13 @@ impl Teardown {
         match &self.purpose {
             For::Attempt(at) | For::Replacing(at) => goal_of(&at.run),
             For::Removed(run) | For::Run(run) => goal_of(run),
-            For::Dismissed { goal, .. } | For::Down { goal, .. } => goal.as_str(),
+            For::Dismissed { goal, .. } | For::Down { goal, .. } | For::Collected { goal } => goal.as_str(),
         }
+    }
+
+    /// Whether it ends what is collected: nobody waits for that.
+    pub(super) const fn collects(&self) -> bool {
+        matches!(self.purpose, For::Collected { .. })
     }
 }
 
@@ -115,10 +127,7 @@ pub(super) fn trouble(survivors: &[u32], unremoved: &[String]) -> Option<(Fault,
     match (survivors, unremoved) {
         ([], []) => None,
         ([], [first, ..]) => Some((Fault::System, format!("failed to remove {first}"))),
-        (survivors, _) => {
-            let list = survivors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            Some((Fault::Survivors, format!("processes would not end: {list}")))
-        }
+        (survivors, _) => Some((Fault::Survivors, format!("processes would not end: {}", list(survivors)))),
     }
 }
 
@@ -159,6 +168,9 @@ impl Turn<'_> {
     }
 
     fn end_target(&mut self, id: TeardownId, target: Target) {
+        if self.is_left_to_others(id) || self.take_over(id, target.owner()) {
+            return;
+        }
         let (owner, effect) = match target {
             Target::Processes(owner, stop) => (owner, Effect::End { stop }),
             Target::Made(owner) => {
@@ -185,25 +197,50 @@ impl Turn<'_> {
         }
     }
 
+    /// Whether a collection has nothing to end there any more: its goal is at work again, or goes down.
+    fn is_left_to_others(&self, id: TeardownId) -> bool {
+        let Some(teardown) = self.live.teardowns.get(&id).filter(|teardown| teardown.collects()) else { return false };
+        self.state.goals.get(teardown.goal()).is_none_or(|goal| goal.is_running() || goal.falling)
+    }
+
+    /// Waits for what a collection ends just now, rather than to end it a second time. False where none does.
+    fn take_over(&mut self, id: TeardownId, owner: &Owner) -> bool {
+        let ends = |teardown: &Teardown| teardown.open.iter().find(|(_, going)| going.owner == *owner).map(|(effect, _)| *effect);
+        let mut collecting = self.live.teardowns.iter().filter(|(other, teardown)| **other != id && teardown.collects());
+        let Some((from, effect)) = collecting.find_map(|(other, teardown)| Some((*other, ends(teardown)?))) else { return false };
+        let Some(mut going) = self.live.teardowns.get_mut(&from).and_then(|teardown| teardown.open.remove(&effect)) else { return false };
+        going.tries = 1;
+        if let Some(teardown) = self.live.teardowns.get_mut(&id) {
+            teardown.open.insert(effect, going);
+        }
+        self.live.waiters.insert(effect, Waiter::Teardown(id));
+        self.next_wave(from);
+        true
+    }
+
     /// An effect of a teardown has ended.
     pub(super) fn teardown_saw(&mut self, id: TeardownId, effect: EffectId, seen: &Seen) {
         let Some(going) = self.live.teardowns.get_mut(&id).and_then(|teardown| teardown.open.remove(&effect)) else { return };
+        // What is collected has all the time that it takes: it is tried again later.
+        let tries = if self.live.teardowns.get(&id).is_some_and(Teardown::collects) { 1 } else { TRIES };
         match seen {
-            Seen::Ended { survivors, .. } if !survivors.is_empty() && going.tries < TRIES => {
+            Seen::Ended { survivors, .. } if !survivors.is_empty() && going.tries < tries => {
                 let effect = Effect::End { stop: StopPolicy::KILL };
                 return self.go_on(id, going.owner, effect, going.tries + 1);
             }
-            Seen::Ended { survivors, .. } => {
+            Seen::Ended { survivors, .. } if !survivors.is_empty() => {
                 if let Some(teardown) = self.live.teardowns.get_mut(&id) {
                     teardown.survivors.extend(survivors);
                 }
+                self.leak(going.owner, going.tries, format!("processes would not end: {}", list(survivors)), None);
             }
             // A cleanup that fails is tried again: what stood in its way may have been on its way out.
-            Seen::Failed { .. } if going.tries < TRIES => return self.go_on(id, going.owner, going.effect, going.tries + 1),
+            Seen::Failed { .. } if going.tries < tries => return self.go_on(id, going.owner, going.effect, going.tries + 1),
             Seen::Failed { evidence, .. } => {
                 if let Some(teardown) = self.live.teardowns.get_mut(&id) {
                     teardown.unremoved.push(format!("{}: {evidence}", going.owner));
                 }
+                self.leak(going.owner, going.tries, evidence.clone(), None);
             }
             _ => {}
         }
@@ -216,7 +253,12 @@ impl Turn<'_> {
             For::Replacing(at) => self.replaced(&at, survivors, unremoved),
             For::Removed(run) => self.removed(&run, survivors, unremoved),
             For::Dismissed { goal, stage, askers, permits } => self.dismissed(&goal, stage, askers, permits, survivors),
-            For::Run(run) => self.run_torn_down(&run, survivors, unremoved),
+            For::Run(run) => {
+                self.run_torn_down(&run, survivors, unremoved);
+                self.promise_removals(Some(&Name::from(goal_of(&run))));
+                self.collect(Trigger::Teardown);
+            }
+            For::Collected { .. } => self.collected(),
             For::Down { goal, volumes } => self.fallen(&goal, volumes, survivors),
         }
     }
@@ -264,7 +306,7 @@ impl For {
         match self {
             Self::Attempt(at) | Self::Replacing(at) => goal_of(&at.run),
             Self::Run(run) | Self::Removed(run) => goal_of(run),
-            Self::Down { goal, .. } | Self::Dismissed { goal, .. } => goal.as_str(),
+            Self::Down { goal, .. } | Self::Dismissed { goal, .. } | Self::Collected { goal } => goal.as_str(),
         }
     }
 }

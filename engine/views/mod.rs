@@ -2,7 +2,9 @@
 
 mod changes;
 pub mod check;
+pub mod collection;
 pub mod difference;
+pub mod leaks;
 pub mod logs;
 pub mod outside;
 pub mod phase;

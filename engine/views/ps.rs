@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::leaks::{LeakStatus, leaks};
 use super::outside::Outside;
 use super::replay::Replay;
 use super::status::{ResourceStatus, resource_status};
@@ -16,6 +17,8 @@ pub struct Ps {
     pub resources: Vec<ResourceStatus>,
     /// The commands at work.
     pub work: Vec<WorkStatus>,
+    /// What was to be ended or removed and is still there: resources, which are above too, and processes that no resource has.
+    pub leaks: Vec<LeakStatus>,
     /// What attempts may have started outside of everything that is held, and what is still there of it.
     pub suspected: Vec<SuspectStatus>,
 }
@@ -36,7 +39,8 @@ pub struct WorkStatus {
 /// What lives, of every goal or of the one that is named.
 pub fn ps(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Ps {
     let wanted = |goal: &Name| only.is_none_or(|only| only == goal);
-    let resources = replay.state.live_resources().filter(|resource| wanted(&resource.owner.goal));
+    let goals = || replay.state.goals.iter().filter(|(name, _)| wanted(name)).map(|(_, goal)| goal);
+    let resources = goals().flat_map(|goal| goal.live_resources().map(move |resource| (goal, resource)));
     let work = replay.state.effects.values().filter(|open| wanted(&open.owner.goal)).filter_map(|open| match &open.effect {
         Effect::Work { run, attempt, .. } => {
             let alive = open.process.as_ref().is_none_or(outside.alive);
@@ -50,10 +54,10 @@ pub fn ps(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Ps {
         }
         _ => None,
     });
-    let goals = replay.state.goals.iter().filter(|(name, _)| wanted(name));
     Ps {
-        resources: resources.map(|resource| resource_status(resource, outside)).collect(),
+        resources: resources.map(|(goal, resource)| resource_status(goal, resource, outside)).collect(),
         work: work.collect(),
-        suspected: goals.flat_map(|(_, goal)| suspected(goal, outside)).collect(),
+        leaks: goals().flat_map(|goal| leaks(goal, outside)).collect(),
+        suspected: goals().flat_map(|goal| suspected(goal, outside)).collect(),
     }
 }

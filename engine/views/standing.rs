@@ -19,6 +19,7 @@
 
 use serde::Serialize;
 
+use super::leaks;
 use super::outside::Outside;
 use super::replay::Replay;
 use crate::base::name::Name;
@@ -31,7 +32,7 @@ use crate::kernel::phase::PhaseState;
 use crate::kernel::resource::ResourceState;
 use crate::kernel::state::{Goal, PhaseRun, Run, RunEnd};
 use crate::manifest::kind::Kind;
-use crate::manifest::resource::Scope;
+use crate::manifest::resource::{Resource, Scope};
 use crate::manifest::verify::Tier;
 
 /// How a goal stands.
@@ -91,12 +92,10 @@ pub fn judge(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -
     }
     let Some(run) = &goal.run else { return (GoalOutcome::Down, "it has never run".to_owned()) };
     let Some(end) = &run.ended else { return judge_open(run, replay, outside) };
-    if let Some(down) = replay.beside.down.get(name) {
-        let why = match down.survivors {
-            0 => "it was taken down".to_owned(),
-            n => format!("it was taken down, but {n} processes would not end"),
-        };
-        return (GoalOutcome::Down, why);
+    if replay.beside.down.contains_key(name) {
+        // What would not end then leaks, or is gone by now.
+        let down = "it was taken down";
+        return (GoalOutcome::Down, leaks::in_short(goal).map_or_else(|| down.to_owned(), |leaks| format!("{down}, but {leaks}")));
     }
     judge_ended(goal, run, end, outside)
 }
@@ -193,7 +192,7 @@ pub fn green_as_of(phase: &PhaseRun) -> Option<Timestamp> {
     phase.held.or(phase.ended).filter(|_| phase.state.outcome().is_some_and(Outcome::is_good))
 }
 
-/// A goal-scoped service that a green phase promised and that is not ready, in words.
+/// A goal-scoped service that a green phase promised and that is not ready, in words; or anything that was evicted.
 ///
 /// After `--once` nothing is promised: the run itself took everything down.
 fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(String, Option<Timestamp>)> {
@@ -201,7 +200,12 @@ fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(Stri
         return None;
     }
     run.plan.indexed().filter(|(ix, _)| run.phase(*ix).state.outcome().is_some_and(Outcome::is_good)).find_map(|(_, planned)| {
-        let promised = planned.spec.resources.iter().filter(|(_, declared)| declared.scope == Scope::Goal && Kind::of(declared).runs());
+        let evicted = |name: &Name| {
+            let owner = Owner::resource(&run.plan.goal, &planned.name, name);
+            goal.resources.get(&owner).is_some_and(|resource| resource.evicted.is_some())
+        };
+        let lasts = |name: &Name, declared: &Resource| declared.scope == Scope::Goal && (Kind::of(declared).runs() || evicted(name));
+        let promised = planned.spec.resources.iter().filter(|(name, declared)| lasts(name, declared));
         promised.into_iter().find_map(|(name, _)| {
             let owner = Owner::resource(&run.plan.goal, &planned.name, name);
             let Some(resource) = goal.resources.get(&owner) else { return Some((format!("{owner} is not there"), None)) };
@@ -212,7 +216,11 @@ fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(Stri
             }
             let now = outside.look(resource);
             let since = (now.state == resource.state).then_some(resource.since);
-            let evidence = resource.exit.map_or(now.evidence, |exit| format!("it ended with {exit}"));
+            let evidence = match (&resource.evicted, resource.exit) {
+                (Some(evicted), _) => evicted.clone(),
+                (None, Some(exit)) => format!("it ended with {exit}"),
+                (None, None) => now.evidence,
+            };
             (now.state != ResourceState::Ready).then(|| (format!("{owner} is {}: {evidence}", now.state.word()), since))
         })
     })

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::leaks::{LeakStatus, leak_status, leaks};
 use super::outside::Outside;
 use super::phase::summary;
 use super::replay::Replay;
@@ -56,6 +57,8 @@ pub struct GoalStatus {
     pub phases: Vec<PhaseStatus>,
     /// What it made and what is still there, in the order in which it was made.
     pub resources: Vec<ResourceStatus>,
+    /// What of it was to be ended or removed and is still there.
+    pub leaks: Vec<LeakStatus>,
     /// What its attempts may have started outside of everything that is held, and what is still there of it.
     pub suspected: Vec<SuspectStatus>,
     /// Its daemons.
@@ -121,6 +124,8 @@ pub struct ResourceStatus {
     pub since: String,
     /// The latest evidence.
     pub evidence: String,
+    /// That it was to be removed and is still there, where it is so.
+    pub leak: Option<LeakStatus>,
 }
 
 /// How every goal stands, or the one that is named.
@@ -149,7 +154,8 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         regressed_ms: regressed.map(|at| (outside.now - at).0),
         unenforced: run.map(|run| run.options.unenforced.clone()).unwrap_or_default(),
         phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
-        resources: goal.live_resources().map(|resource| resource_status(resource, outside)).collect(),
+        resources: goal.live_resources().map(|resource| resource_status(goal, resource, outside)).collect(),
+        leaks: leaks(goal, outside),
         suspected: suspected(goal, outside),
         daemons: [],
         demands: [],
@@ -178,7 +184,7 @@ fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
 }
 
 /// A resource, as somebody sees it who looks now.
-pub fn resource_status(resource: &Resource, outside: &Outside<'_>) -> ResourceStatus {
+pub fn resource_status(goal: &Goal, resource: &Resource, outside: &Outside<'_>) -> ResourceStatus {
     let now = outside.look(resource);
     ResourceStatus {
         name: resource.owner.resource.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -191,5 +197,6 @@ pub fn resource_status(resource: &Resource, outside: &Outside<'_>) -> ResourceSt
         keep: resource.keep,
         since: resource.since.to_string(),
         evidence: now.evidence,
+        leak: goal.leaks().find(|(owner, _)| **owner == resource.owner).map(|(owner, leak)| leak_status(owner, leak, outside)),
     }
 }

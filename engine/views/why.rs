@@ -77,7 +77,10 @@ pub fn why(replay: &Replay, outside: &Outside<'_>, path: &dyn Fn(&LogFile) -> St
     match &found {
         Found::Goal(name, known) => goal::explain(&mut explanation, name, known, replay, outside),
         Found::Phase(_, run, ix) => phase::explain(&mut explanation, run, *ix, replay, outside),
-        Found::Resource(_, run, ix, name, made) => resource::explain(&mut explanation, run, *ix, name, *made, outside),
+        Found::Resource(_, run, ix, name, made) => {
+            let goal = replay.state.goals.get(&run.plan.goal);
+            resource::explain(&mut explanation, goal, (run, *ix), name, *made, outside);
+        }
     }
     if !matches!(found, Found::Goal(..)) {
         explanation.logs = super::logs::files(&found).iter().map(path).collect();

@@ -13,10 +13,13 @@ fn a_workspace_in_which_nothing_was_run() {
         ("runs", "nothing was run in this workspace yet\n"),
         ("down", "nothing is up: there is nothing to take down\n"),
         ("verify", "nothing is up: there is nothing to verify\n"),
+        ("gc", "nothing to collect\n"),
     ] {
         let seen = sculpt(dir.path(), &[verb]);
         assert_eq!((seen.code, seen.out.as_str(), seen.err.as_str()), (0, said, ""), "{verb}");
     }
+    let dry = sculpt(dir.path(), &["gc", "--dry-run", "--evict"]);
+    assert_eq!((dry.code, dry.out.as_str(), dry.err.as_str()), (0, "nothing to collect\n", ""));
     assert!(!dir.path().join(".opensculpt").exists(), "a look makes nothing");
 }
 
@@ -25,7 +28,7 @@ fn an_empty_workspace_as_json() {
     let dir = workspace(&[]);
     assert_eq!(sculpt(dir.path(), &["status", "--json"]).json(), json!({ "goals": [] }));
     assert_eq!(sculpt(dir.path(), &["--json"]).json(), json!({ "goals": [] }));
-    assert_eq!(sculpt(dir.path(), &["ps", "--json"]).json(), json!({ "resources": [], "work": [], "suspected": [] }));
+    assert_eq!(sculpt(dir.path(), &["ps", "--json"]).json(), json!({ "resources": [], "work": [], "leaks": [], "suspected": [] }));
     assert_eq!(sculpt(dir.path(), &["runs", "--json"]).json(), json!({ "runs": [], "pruned": 0 }));
 }
 

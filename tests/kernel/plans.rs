@@ -123,6 +123,12 @@ impl Draft {
         self
     }
 
+    /// Lets a resource be evicted.
+    pub(crate) fn evictable(mut self, name: &str) -> Self {
+        self.spec.resources.get_mut(name).unwrap().evictable = Some(true);
+        self
+    }
+
     fn verify(&mut self) -> &mut Verify {
         self.spec.verify.get_or_insert_default()
     }

@@ -45,6 +45,10 @@ impl World {
         self.ask(Request::Down { goal: Name::from("g"), volumes })
     }
 
+    pub(crate) fn collect(&mut self, evict: bool) {
+        assert_eq!(self.ask(Request::Collect { evict }), None);
+    }
+
     pub(crate) fn reply(&mut self, place: &str, yes: bool) -> Option<Refusal> {
         self.ask(Request::Reply { owner: place.parse().unwrap(), yes, text: None, by: "ada".to_owned() })
     }

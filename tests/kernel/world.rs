@@ -38,6 +38,10 @@ pub(crate) struct World {
     pub there: HashSet<String>,
     /// How many endings of a place leave survivors.
     pub stubborn: HashMap<String, u32>,
+    /// Scopes in which somebody runs whom no record knows.
+    pub unknown: Vec<String>,
+    /// The scopes that were swept, in that order.
+    pub swept: Vec<String>,
     /// Places that cannot be removed.
     pub unremovable: HashSet<String>,
     /// Where a place's directory or file is; elsewhere than at its owner's name.
@@ -86,6 +90,8 @@ impl World {
             plays: HashMap::new(),
             there: HashSet::new(),
             stubborn: HashMap::new(),
+            unknown: Vec::new(),
+            swept: Vec::new(),
             unremovable: HashSet::new(),
             paths: HashMap::new(),
             half_made: HashSet::new(),
@@ -222,8 +228,14 @@ impl World {
             Effect::Prepare { .. } | Effect::Limit { .. } | Effect::Forget => self.seen(0, id, Seen::Done),
             // Its answer is the test's to give.
             Effect::Ask { .. } | Effect::Call { .. } => {}
+            Effect::Sweep { scope } if self.stubborn.get(scope).is_some_and(|left| *left > 0) => {
+                *self.stubborn.get_mut(scope).unwrap() -= 1;
+                self.seen(1, id, Seen::Ended { survivors: vec![78], killed: 1 });
+            }
             Effect::Sweep { scope } => {
                 self.alive.retain(|owner, _| owner.to_string() != *scope);
+                self.unknown.retain(|unknown| unknown != scope);
+                self.swept.push(scope.clone());
                 self.seen(1, id, Seen::Ended { survivors: Vec::new(), killed: 1 });
             }
             Effect::Make { run, phase, .. } => {
@@ -394,6 +406,10 @@ impl World {
                 };
                 let brief = play.unbriefed.map_or(Ok(brief), |fault| Err((fault, "it cannot be rendered".to_owned())));
                 Shown::Brief { run, phase, brief }
+            }
+            Look::Unexplained => {
+                let here = self.alive.keys().map(ToString::to_string).chain(self.unknown.iter().cloned());
+                Shown::Unexplained { scopes: here.filter(|scope| !self.kernel.state().explains(scope, true)).collect() }
             }
             Look::Try { question, about, .. } => {
                 *self.tries_of_question.entry(question).or_default() += 1;

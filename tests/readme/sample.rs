@@ -42,6 +42,19 @@ phases:
   wait: { run: sleep 1000 }
 "#;
 
+/// Its bucket cannot be removed as long as there is a file `held`.
+const LEAKY: &str = r#"
+version: "1"
+name: leaky
+phases:
+  keep:
+    resources:
+      bucket:
+        custom: { create: touch bucket, exists: test -e bucket, destroy: test ! -e held && rm bucket }
+        scope: goal
+    run: touch held
+"#;
+
 /// Kills the only service, and waits until that is seen.
 const END_THE_SERVICE: &str = r#"
 pid() { sculpt ps mixed --json | sed -n 's/.*"pid": \([0-9][0-9]*\).*/\1/p'; }
@@ -77,12 +90,14 @@ pub(super) fn sample() -> &'static Sample {
 }
 
 fn take(dir: &Path) -> Sample {
-    for (name, text) in [("mixed", MIXED), ("asking", ASKING), ("slow", SLOW)] {
+    for (name, text) in [("mixed", MIXED), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY)] {
         fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
     }
     let one = |command: &str| serde_json::from_str::<Value>(&shell(dir, command)).unwrap_or_else(|error| panic!("{command}: {error}"));
     let mut events = Vec::new();
     let mut run = |command: &str| events.extend(lines(&shell(dir, command)));
+    run("sculpt run leaky.yaml --json");
+    run("sculpt down leaky --json");
     run("HOME=$PWD/home sculpt run mixed.yaml --json");
     run("sculpt run asking.yaml --json");
     let status = one("sculpt status --json");
@@ -105,7 +120,9 @@ fn take(dir: &Path) -> Sample {
         ("plan", one("sculpt plan mixed.yaml --json")),
         ("audit", one("sculpt audit verify --json")),
         ("error", one("sculpt why nowhere --json")),
+        ("gc", one("sculpt gc --json 2>/dev/null")),
     ];
+    shell(dir, "rm held");
     run("sculpt retry mixed --json");
     // What serves is replaced, since nothing verifies that it need not be.
     run("sculpt run mixed.yaml --json");

@@ -1,10 +1,11 @@
-//! Custom resources: commands that create, find and destroy something.
+//! Custom resources: commands that create, find and destroy something. What a command leaves behind is ended with it; where that would not
+//! end, the place holds its scope on, and nothing there is destroyed, or said to be, before it is empty.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::lease::Leases;
-use super::work::{WorkError, await_and_sweep, read_outputs, start};
+use super::work::{WorkError, await_and_sweep, read_outputs, release, start};
 use crate::base::owner::Owner;
 use crate::kernel::action::{Exit, Seen};
 use crate::kernel::fault::Fault;
@@ -29,6 +30,9 @@ pub(super) async fn create(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob,
 
 /// Destroys it, and looks that it is gone. What failed to be created may not exist: then there is nothing to destroy.
 pub(super) async fn destroy(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob) -> Seen {
+    if let Err(seen) = empty(leases, owner).await {
+        return seen;
+    }
     // Without an answer it may exist: only a clear no spares the command.
     if matches!(exists(leases, owner, &job.exists).await, Ok(false)) {
         return Seen::Done;
@@ -62,12 +66,30 @@ async fn exists(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Resul
     }
 }
 
+/// Runs a command to its end.
 async fn run(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Result<Exit, WorkError> {
     let lease = leases.attempt(owner)?;
     let ended = match start(leases, &lease, command, None) {
         Ok(running) => await_and_sweep(running, &lease).await,
         Err(error) => Err(error),
     };
-    leases.drop_from(owner, &lease);
-    ended.map(|swept| swept.exit)
+    release(leases, owner, &lease);
+    let swept = ended?;
+    if swept.survivors.is_empty() { Ok(swept.exit) } else { Err(WorkError::Survivors(swept.survivors)) }
+}
+
+/// Kills what an earlier command left at the place and would not end.
+async fn empty(leases: &Arc<Leases>, owner: &Owner) -> Result<(), Seen> {
+    let system = |error: WorkError| error.seen();
+    for lease in leases.of(owner) {
+        let held = Arc::clone(&lease);
+        let killed = tokio::task::spawn_blocking(move || held.scope().kill()).await;
+        let killed = killed.map_err(|error| system(WorkError::io("sweep up")(std::io::Error::other(error))))?;
+        let ended = killed.map_err(|error| system(error.into()))?;
+        if !ended.survivors.is_empty() {
+            return Err(WorkError::Survivors(ended.survivors.iter().map(|process| process.id.pid).collect()).seen());
+        }
+        release(leases, owner, &lease);
+    }
+    Ok(())
 }

@@ -15,10 +15,10 @@ pub(super) fn end(leases: &Leases, job: &EndJob) -> Seen {
     end_all(leases, job).unwrap_or_else(|error| error.seen())
 }
 
-/// Kills everybody in a scope that another engine process made.
+/// Kills everybody in a scope that nobody of this engine uses.
 pub(super) fn sweep(leases: &Leases, scope: &str) -> Seen {
     let kill = || -> Result<Seen, WorkError> {
-        let Some(lease) = leases.find(scope)? else { return Ok(Seen::Ended { survivors: Vec::new(), killed: 0 }) };
+        let Some(lease) = leases.find_unused(scope)? else { return Ok(Seen::Ended { survivors: Vec::new(), killed: 0 }) };
         let ended = lease.scope().kill()?;
         let survivors = ended.survivors.iter().map(|process| process.id.pid).collect();
         Ok(Seen::Ended { survivors, killed: u32::try_from(ended.killed).unwrap_or(u32::MAX) })

@@ -69,6 +69,17 @@ impl Leases {
         Ok(scope.map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment) })))
     }
 
+    /// Finds a scope of which nobody of this engine makes use: one of its pool in which somebody is left is given to nobody either.
+    pub(super) fn find_unused(&self, name: &str) -> Result<Option<Arc<Lease>>, ScopeError> {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        if active.values().flatten().any(|lease| lease.scope().name() == name) {
+            return Ok(None);
+        }
+        drop(active);
+        let scope = self.containment.find(name)?;
+        Ok(scope.map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment) })))
+    }
+
     /// Takes over a scope that another engine process made, for as long as what runs in it belongs to this place; none where nothing is left of it.
     pub(super) fn adopt(&self, owner: &Owner, name: &str) -> Result<Option<Arc<Lease>>, ScopeError> {
         if self.pooled.lock().unwrap_or_else(PoisonError::into_inner).contains(name) {

@@ -45,6 +45,8 @@ pub(super) enum WorkError {
     Limits(String),
     #[error("port {0} is held by {1}")]
     PortTaken(String, String),
+    #[error("processes of its command would not end: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Survivors(Vec<u32>),
     #[error("failed to {step}: {source}")]
     Io { step: String, source: std::io::Error },
 }
@@ -62,6 +64,7 @@ impl WorkError {
             Self::Spawn(SpawnError::BadCwd { .. }) => Fault::MissingFile,
             Self::Limits(_) => Fault::Limits,
             Self::PortTaken(..) => Fault::PortTaken,
+            Self::Survivors(_) => Fault::Survivors,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Fault::DiskFull,
                 std::io::ErrorKind::PermissionDenied => Fault::Permission,

@@ -101,7 +101,7 @@ fn is_at_work(state: &State, goal: &Name) -> bool {
 fn up(replay: &Replay, outside: &Outside<'_>) -> Vec<Name> {
     let goals = replay.state.goals.iter().rev();
     let up = goals.filter(|(name, goal)| {
-        let there = goal.is_running() || goal.live_resources().next().is_some();
+        let there = goal.is_running() || goal.live_resources().next().is_some() || !goal.leaks.is_empty();
         there || judge(name, goal, replay, outside).0 == GoalOutcome::Regressed
     });
     up.map(|(name, _)| name.clone()).collect()

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod completions;
 pub mod context;
 pub mod down;
+pub mod gc;
 pub mod goal;
 pub mod help;
 pub mod import;

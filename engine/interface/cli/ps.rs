@@ -8,6 +8,7 @@ use super::context::Context;
 use super::status::{cells, only};
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{Look, Tone, show, show_json};
+use crate::views::leaks::LeakStatus;
 use crate::views::ps::{self, ps};
 use crate::views::suspects::SuspectStatus;
 
@@ -34,10 +35,11 @@ impl Ps {
 }
 
 fn table(ps: &ps::Ps, context: &Context) -> String {
-    if ps.resources.is_empty() && ps.work.is_empty() && !ps.suspected.is_empty() {
+    let nothing = ps.resources.is_empty() && ps.work.is_empty() && ps.leaks.is_empty();
+    if nothing && !ps.suspected.is_empty() {
         return "nothing lives that is known to be of a goal\n".to_owned();
     }
-    if ps.resources.is_empty() && ps.work.is_empty() {
+    if nothing {
         return "nothing lives: no resource is there, and no command is at work\n".to_owned();
     }
     let mut rows = vec![["PLACE".to_owned(), "KIND".to_owned(), "PID".to_owned(), "RUN".to_owned(), "STATE".to_owned()]];
@@ -48,6 +50,16 @@ fn table(ps: &ps::Ps, context: &Context) -> String {
     }
     for resource in &ps.resources {
         let mut state = context.out.state(resource.state);
+        if let Some(leak) = &resource.leak {
+            rows.push([
+                resource.owner.clone(),
+                resource.kind.to_owned(),
+                pid(resource.pid),
+                resource.run.clone(),
+                format!("{state}, {}", leak.line()),
+            ]);
+            continue;
+        }
         if resource.keep && resource.kind != "process" {
             state.push_str(", kept by `down`");
         }
@@ -55,6 +67,11 @@ fn table(ps: &ps::Ps, context: &Context) -> String {
             let _ = write!(state, ": {}", resource.evidence);
         }
         rows.push([resource.owner.clone(), resource.kind.to_owned(), pid(resource.pid), resource.run.clone(), state]);
+    }
+    // Processes that no resource has.
+    let placed = |leak: &&LeakStatus| ps.resources.iter().all(|resource| resource.owner != leak.owner);
+    for leak in ps.leaks.iter().filter(placed) {
+        rows.push([leak.owner.clone(), "processes".to_owned(), pid(None), "-".to_owned(), leak.line()]);
     }
     cells(&rows, |first, line| if first { context.out.paint(Tone::Dim, line) } else { line.to_owned() })
 }

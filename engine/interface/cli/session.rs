@@ -84,6 +84,34 @@ impl Session {
         read(&mut self.replay, seq, |_, _| {})
     }
 
+    /// Asks for a collection, waits until it is over, and gives all that was recorded meanwhile: also by a supervisor that began for it.
+    pub fn await_collection(&mut self, ask: &Ask) -> Result<Vec<Record>, Failure> {
+        let Self { runtime, replay, workspace, .. } = self;
+        let mut records = Vec::new();
+        runtime.block_on(async {
+            loop {
+                let (mut connection, _) = accepted(workspace, ask).await?;
+                let settled = loop {
+                    match connection.next().await? {
+                        Some(Told::Settled(seq)) => break Some(seq),
+                        Some(Told::Failed(complaint)) => return Err(Failure::Told(complaint)),
+                        Some(Told::Seq(_)) => {}
+                        Some(Told::Released { replaced: false }) => {
+                            let what = "the supervisor was told to let go before all was collected";
+                            return Err(Failure::refused(what, "`sculpt gc` once more goes on with it"));
+                        }
+                        // Whatever it had begun, the next one finds again.
+                        Some(_) | None => break None,
+                    }
+                };
+                if let Some(seq) = settled {
+                    return read(replay, seq, |entry, _| records.push(entry.record.clone()));
+                }
+            }
+        })?;
+        Ok(records)
+    }
+
     /// Asks for something about a goal, tells what follows from it until nothing is under way any more, and gives the events that were told.
     ///
     /// Where a person attends, with this look, questions are put at the terminal; otherwise it is over as soon as only people are waited for.
@@ -295,6 +323,8 @@ fn about(record: &Record) -> Option<&str> {
     match record {
         Record::Requested { owner, .. }
         | Record::Adopted { owner, .. }
+        | Record::Collected { owner, .. }
+        | Record::Leaked { owner, .. }
         | Record::ResourceReady { owner, .. }
         | Record::ResourceGone { owner, .. } => Some(owner.goal.as_str()),
         Record::DownStarted { goal, .. } | Record::DownEnded { goal, .. } => Some(goal.as_str()),

@@ -100,6 +100,9 @@ fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
         let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
         let _ = writeln!(text, "    {} {} {}{told}", look.state(resource.state), resource.kind, resource.owner);
     }
+    for leak in &goal.leaks {
+        let _ = writeln!(text, "    {} {}: {}", look.paint(Tone::Bold, "leak"), leak.owner, leak.words());
+    }
     if let Some(words) = in_short(&goal.suspected) {
         let _ = writeln!(text, "    {words}: `sculpt ps {}`", goal.name);
     }

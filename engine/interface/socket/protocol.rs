@@ -90,6 +90,11 @@ pub enum Ask {
         /// The goal.
         goal: Name,
     },
+    /// End what nobody wants.
+    Collect {
+        /// Also what is evictable.
+        evict: bool,
+    },
     /// Say who you are.
     Status,
     /// Let go: what lives stays, and the next supervisor adopts it.
@@ -110,7 +115,7 @@ impl Ask {
             | Self::Stop { goal, .. }
             | Self::Down { goal, .. }
             | Self::Verify { goal } => Some(goal),
-            Self::Status | Self::Release { .. } => None,
+            Self::Collect { .. } | Self::Status | Self::Release { .. } => None,
         }
     }
 
@@ -123,8 +128,8 @@ impl Ask {
                     None => self,
                 }
             }
-            // Whoever asked the checks again is not remembered.
-            Self::Verify { .. } | Self::Attach { .. } | Self::Status | Self::Release { .. } => self,
+            // Whoever asked the checks again, or for a collection, is not remembered.
+            Self::Verify { .. } | Self::Collect { .. } | Self::Attach { .. } | Self::Status | Self::Release { .. } => self,
         }
     }
 }

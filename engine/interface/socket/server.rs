@@ -13,9 +13,8 @@ use tokio::time::sleep;
 
 use super::protocol::{Ask, Lasting, Line, MAX_LINE, Speaker, Spoken, Told, VERSION};
 use crate::adapters::socket::Listener;
-use crate::base::name::Name;
 use crate::driver::engine::{EngineError, Environment};
-use crate::driver::handle::Handle;
+use crate::driver::handle::{Awaited, Handle};
 use crate::driver::serving::Clients;
 use crate::interface::failure::{Complaint, Failure};
 use crate::kernel::input::{Refusal, Request};
@@ -141,7 +140,10 @@ async fn attend(stream: UnixStream, office: Arc<Office>) -> io::Result<()> {
 
 impl Client<'_> {
     async fn serve(&mut self, ask: Ask) -> io::Result<()> {
-        let goal = ask.goal().cloned();
+        let awaited = match &ask {
+            Ask::Collect { .. } => Some(Awaited::Collection),
+            ask => ask.goal().cloned().map(Awaited::Goal),
+        };
         let (request, env) = match ask {
             Ask::Status => return self.tell(&Told::Status(Speaker::this())).await,
             Ask::Release { replaced } => {
@@ -152,7 +154,7 @@ impl Client<'_> {
             }
             Ask::Attach { .. } => {
                 self.tell(&Told::Accepted(self.seq())).await?;
-                return self.follow(goal).await;
+                return self.follow(awaited).await;
             }
             Ask::Run { plan, from: None, options, seen, env } => (Request::Run { plan, options, seen }, Some(env)),
             Ask::Run { plan, from: Some(phase), options, seen, env } => (Request::RunFrom { plan, phase, options, seen }, Some(env)),
@@ -161,11 +163,12 @@ impl Client<'_> {
             Ask::Reply { owner, yes, text, by } => (Request::Reply { owner, yes, text, by }, None),
             Ask::Down { goal, volumes } => (Request::Down { goal, volumes }, None),
             Ask::Verify { goal } => (Request::Verify { goal }, None),
+            Ask::Collect { evict } => (Request::Collect { evict }, None),
         };
         match self.request(request, env).await {
             Some(Ok(seq)) => {
                 self.tell(&Told::Accepted(seq)).await?;
-                self.follow(goal).await
+                self.follow(awaited).await
             }
             Some(Err(refusal)) => self.tell(&Told::Refused(Failure::from(EngineError::from(refusal)).complaint())).await,
             None => Ok(()),
@@ -189,12 +192,12 @@ impl Client<'_> {
         }
     }
 
-    /// Tells how far the journal is, and when nothing of a goal is under way any more, until the client goes or the supervisor ends.
-    async fn follow(&mut self, goal: Option<Name>) -> io::Result<()> {
+    /// Tells how far the journal is, and when nothing of what is awaited is under way any more, until the client goes or the supervisor ends.
+    async fn follow(&mut self, awaited: Option<Awaited>) -> io::Result<()> {
         let handle = &self.office.handle;
         let mut written = handle.written();
         let mut closing = self.office.closing.subscribe();
-        let settled = || goal.clone().map(|goal| handle.settled(goal));
+        let settled = || awaited.clone().map(|awaited| handle.settled(awaited));
         let mut waits = settled();
         let mut rest = std::pin::pin!(sleep(Duration::ZERO));
         let mut more = [0; 256];

@@ -23,10 +23,6 @@ pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
                 let hint = "a service that ends is reported as regressed; `sculpt run` starts it again";
                 say(&phase.path(&["resources", name, "restart"]), "a service that ends is not restarted yet", hint);
             }
-            if resource.evictable == Some(true) {
-                let hint = "nothing is collected under memory pressure yet";
-                say(&phase.path(&["resources", name, "evictable"]), "`evictable` has no effect yet", hint);
-            }
         }
         if let Some(capabilities) = &phase.phase.capabilities {
             let hint = "a command has the rights of whoever runs sculpt; only `docker` is enforced";

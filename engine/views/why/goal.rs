@@ -1,5 +1,6 @@
 //! Why a goal stands as it does: its worst phases, what it waits for, what of it lives.
 
+use super::super::leaks::leaks;
 use super::super::outside::Outside;
 use super::super::phase::{list, summary};
 use super::super::replay::Replay;
@@ -35,6 +36,12 @@ pub(super) fn explain(explanation: &mut Explanation, name: &Name, goal: &Goal, r
     let lives: Vec<String> = goal.live_resources().map(|resource| resource.owner.to_string()).collect();
     if !lives.is_empty() {
         explanation.say(format!("Of it there {}: {}.", if lives.len() == 1 { "is" } else { "are" }, list(&lives)));
+    }
+    for leak in leaks(goal, outside) {
+        explanation.say(format!("{} leaks: {}.", leak.owner, leak.words()));
+    }
+    if goal.leaks().next().is_some() {
+        explanation.hint("try it again now: `sculpt gc`");
     }
     if let Some(words) = in_short(&suspected(goal, outside)) {
         explanation.say(format!("{words}: `sculpt ps {name}` tells what was seen, and what can be done."));

@@ -59,6 +59,7 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
         explanation.hint(format!("carry it out again: `sculpt run {}`", run.plan.manifest));
     }
     let goal = replay.state.goals.get(&run.plan.goal);
+    super::resource::leak_at(explanation, goal, &owner, outside);
     tell_suspects(explanation, goal.map(|goal| suspected(goal, outside)).unwrap_or_default(), &owner.to_string());
     explanation.checks = checks(planned.spec.verify.iter().flat_map(|verify| &verify.checks).map(describe), phase);
     explanation.attempts = phase

@@ -1,17 +1,25 @@
 //! Why a resource stands as it does.
 
+use super::super::leaks::leak_status;
 use super::super::outside::Outside;
 use super::Explanation;
 use super::phase::exit_words;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::resource::ResourceState;
-use crate::kernel::state::Run;
+use crate::kernel::state::{Goal, Run};
 use crate::kernel::stock::Resource;
 use crate::manifest::resource::Scope;
 use crate::plan::sealed::PhaseIx;
 
-pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, name: &Name, made: Option<&Resource>, outside: &Outside<'_>) {
+pub(super) fn explain(
+    explanation: &mut Explanation,
+    goal: Option<&Goal>,
+    (run, ix): (&Run, PhaseIx),
+    name: &Name,
+    made: Option<&Resource>,
+    outside: &Outside<'_>,
+) {
     let Some(resource) = made else {
         let owner = Owner::resource(&run.plan.goal, &run.plan.phase(ix).name, name);
         ResourceState::Declared.word().clone_into(&mut explanation.state);
@@ -43,8 +51,22 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, nam
             (Scope::Phase, _) => "It ends with the attempt that made it.".to_owned(),
         });
     }
+    leak_at(explanation, goal, &resource.owner, outside);
+    if let Some(evicted) = &resource.evicted {
+        explanation.say(format!("It was ended although its goal is up, since it is `evictable`: {evicted}."));
+        if !resource.kind.runs() {
+            explanation.hint(format!("make it again: `sculpt run {}`", run.plan.manifest));
+        }
+    }
     if resource.kind.runs() && now.state != ResourceState::Ready {
         explanation.hint(format!("see what it said: `sculpt logs {}`", resource.owner));
         explanation.hint(format!("start it again: `sculpt run {}`", run.plan.manifest));
     }
+}
+
+/// That a place leaks, and when it is tried again.
+pub(super) fn leak_at(explanation: &mut Explanation, goal: Option<&Goal>, owner: &Owner, outside: &Outside<'_>) {
+    let Some((_, leak)) = goal.and_then(|goal| goal.leaks().find(|(place, _)| *place == owner)) else { return };
+    explanation.say(format!("{owner} leaks: {}.", leak_status(owner, leak, outside).words()));
+    explanation.hint("try it again now: `sculpt gc`");
 }

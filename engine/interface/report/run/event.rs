@@ -8,7 +8,7 @@ use crate::kernel::answer::{Said, Stage};
 use crate::kernel::fault::Fault;
 use crate::kernel::outcome::{Outcome, Proof, Verdict};
 use crate::kernel::record::{Record, StopReason};
-use crate::kernel::state::{Run, State};
+use crate::kernel::state::{Goal, Run, State};
 use crate::plan::sealed::PhaseIx;
 
 /// One thing that happened.
@@ -144,6 +144,8 @@ pub enum Event {
         survivors: u32,
         /// What is kept.
         kept: Vec<String>,
+        /// What is still there, and tried again by the supervisor until it is gone.
+        leaks: Vec<String>,
         /// Checks that still pass although what they are about is gone, in words.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         liars: Vec<String>,
@@ -174,7 +176,8 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
         Record::DownEnded { goal, survivors, kept, liars } => {
             let liars = liars.iter().map(|lie| format!("{} check {}: {}", lie.phase, lie.check + 1, lie.evidence)).collect();
             let kept = kept.iter().map(ToString::to_string).collect();
-            Some(Event::DownEnded { goal: goal.to_string(), survivors: *survivors, kept, liars })
+            let leaks = state.goals.get(goal).into_iter().flat_map(Goal::leaks).map(|(owner, _)| owner.to_string()).collect();
+            Some(Event::DownEnded { goal: goal.to_string(), survivors: *survivors, kept, leaks, liars })
         }
         _ => {
             let run = state.run(record.run()?)?;

@@ -90,13 +90,18 @@ pub fn line(event: &Event, look: Look) -> Option<String> {
             format!("{} {run} ({}): {why}", mark(verdict.word(), verdict.word()), Span(*elapsed_ms).human())
         }
         Event::DownStarted { goal } => format!("{} {goal}", mark("stopping", "taking down")),
-        Event::DownEnded { goal, survivors, kept, liars } => {
+        Event::DownEnded { goal, survivors, kept, leaks, liars } => {
             let kept = if kept.is_empty() { String::new() } else { format!("; kept: {}", kept.join(", ")) };
             let lies = liars
                 .iter()
                 .map(|lie| format!("\n  {} {lie}, although what it is about is gone: it proves nothing", mark("unverified", "liar")));
             let lies: String = lies.collect();
-            format!("{} {goal}: survivors: {survivors}{kept}{lies}", mark(if *survivors == 0 { "down" } else { "failed" }, "down"))
+            let left = match leaks.as_slice() {
+                [] => String::new(),
+                left => format!("; still there: {}: the supervisor tries again until it is gone", left.join(", ")),
+            };
+            let state = if *survivors == 0 && leaks.is_empty() { "down" } else { "failed" };
+            format!("{} {goal}: survivors: {survivors}{kept}{left}{lies}", mark(state, "down"))
         }
     })
 }
