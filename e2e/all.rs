@@ -18,6 +18,7 @@ mod grace;
 mod journal;
 mod leaks;
 mod limits;
+mod massacre;
 mod nested;
 mod ordinary_user;
 #[path = "../tests/part.rs"]

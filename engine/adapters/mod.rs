@@ -11,4 +11,5 @@ pub mod rehearsal;
 pub mod socket;
 pub mod suspects;
 pub mod vault;
+pub mod vitals;
 pub mod workspace;

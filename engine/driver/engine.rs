@@ -24,15 +24,18 @@ use crate::journal::commit::{Journal, ReplayError};
 use crate::journal::error::{Dead, WriteError};
 use crate::journal::permit::Permit;
 use crate::kernel::action::{Effect, QuestionId, RunId, Seen};
+use crate::kernel::admission::room;
 use crate::kernel::engine::Kernel;
 use crate::kernel::fold::Misfit;
 use crate::kernel::input::{Input, Refusal, Request};
+use crate::kernel::memory::{Sight, Sighting};
 use crate::kernel::record::Record;
 use crate::kernel::state::{Goal, State};
-use crate::manifest::config::Retention;
+use crate::manifest::config::{DefaultLimits, Retention};
 use crate::ports::clock::Clock;
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
+use crate::ports::vitals::Gauge;
 
 /// How many inputs are taken together at most: one write of the journal serves them all.
 const BATCH: usize = 256;
@@ -82,6 +85,8 @@ pub struct Engine {
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) probe: Arc<dyn Probe>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) gauge: Arc<dyn Gauge>,
+    pub(super) limits: DefaultLimits,
     pub(super) vaults: Vaults,
     pub(super) mask: Mask,
     pub(super) envs: HashMap<RunId, Arc<Environment>>,
@@ -190,7 +195,7 @@ impl Engine {
         self.take(vec![Input::Request(self.with_unenforced(request))], observer)
     }
 
-    /// A request that may begin a run says which limits of its plan are not enforced here: the run's record keeps it.
+    /// A request that may begin a run says which limits of its plan are not enforced here, and which hold without it: the run's record keeps it.
     fn with_unenforced(&self, mut request: Request) -> Request {
         let (plan, options) = match &mut request {
             Request::Run { plan, options, .. } | Request::RunFrom { plan, options, .. } => (Some(&**plan), options),
@@ -201,7 +206,14 @@ impl Engine {
             _ => return request,
         };
         options.unenforced = plan.map(|plan| super::host::unenforced(plan, &self.runtime.enforceable())).unwrap_or_default();
+        options.shares = self.runtime.shares();
         request
+    }
+
+    /// Looks how much memory the host has, and how much of it may be promised.
+    pub(super) fn sighting(&self) -> Sighting {
+        let vitals = self.gauge.read().map_err(|error| error.to_string())?;
+        Ok(Sight { vitals, room: room(vitals.total, Some(self.limits.memory.of(vitals.total))) })
     }
 
     /// Decides on a batch of inputs at one time, commits, and hands out what is permitted. Gives the refusal of a request among them.

@@ -133,6 +133,7 @@ impl Engine {
     /// Takes a look. What needs no waiting is answered at once.
     pub(super) fn look(&mut self, look: Look, queue: &mut VecDeque<Input>) {
         match look {
+            Look::Memory => queue.push_back(Input::Shown(Shown::Memory(self.sighting()))),
             Look::Brief { run, phase } => {
                 let brief = self.texts(&run, phase).and_then(|texts| texts.brief());
                 queue.push_back(Input::Shown(Shown::Brief { run, phase, brief }));

@@ -8,15 +8,28 @@ use super::preflight::Unmet;
 use crate::adapters::docker::connection::socket_of;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::mechanism::Report;
-use crate::kernel::options::Unenforced;
+use crate::adapters::vitals::host::HostGauge;
+use crate::base::size::ByteSize;
+use crate::kernel::admission::room;
+use crate::kernel::fault::Fault;
+use crate::kernel::options::{Shares, Unenforced};
+use crate::manifest::config::DefaultLimits;
 use crate::manifest::policy::Enforce;
+use crate::manifest::share::Share;
 use crate::plan::explain::limits::{HostReport, Limit, limits};
 use crate::plan::sealed::Plan;
+use crate::ports::vitals::Gauge as _;
 
 /// The best that this host offers to hold processes together, with this very program as the supervisor where one is needed.
 pub fn containment(id: &str) -> Containment {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sculpt"));
     Containment::detect(id, &program)
+}
+
+/// What a workspace lets its goals use on a host with so much memory, in bytes. Where that is not known, only what is said as a size.
+pub fn shares(limits: &DefaultLimits, total: Option<u64>) -> Shares {
+    let of = |share: Share| share.of_known(total).map(ByteSize);
+    Shares { workspace: of(limits.memory), goal: of(limits.goal_memory) }
 }
 
 /// What this host can do for whoever has this environment. Nothing is made by it.
@@ -43,12 +56,33 @@ fn uncontained(views: bool, env: &IndexMap<String, String>) -> Option<String> {
     }
 }
 
+/// How much memory may be promised here to everything of a workspace, in bytes; none where that cannot be seen.
+pub fn room_here(limits: &DefaultLimits) -> Option<u64> {
+    let total = HostGauge::here().read().ok()?.total;
+    Some(room(total, Some(limits.memory.of(total))))
+}
+
+/// The phases that declare more memory than may ever be promised: they would never start. Where that is not known, nobody is held back.
+pub fn too_large(plan: &Plan, room: Option<u64>) -> Vec<Unmet> {
+    let Some(room) = room else { return Vec::new() };
+    let size = |bytes: u64| ByteSize(bytes).rounded();
+    let declared = plan.indexed().map(|(ix, planned)| (ix, plan.most_memory().unwrap_or(u64::MAX).min(planned.memory())));
+    declared
+        .filter(|(_, need)| *need > room)
+        .map(|(ix, need)| Unmet {
+            what: format!("{}: it declares {} of memory, and only {} may be promised here", plan.owner(ix), size(need), size(room)),
+            hint: Fault::TooLarge.hint().unwrap_or_default().to_owned(),
+        })
+        .collect()
+}
+
 fn told(report: &Report) -> HostReport {
     HostReport {
         mechanism: report.mechanism.to_string(),
         enforceable: report.limits.iter().copied().map(Limit::from).collect(),
         gaps: report.gaps.iter().map(|gap| gap.sentence().to_owned()).collect(),
         container_engine: None,
+        defaults: None,
     }
 }
 

@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use super::engine::{Engine, EngineError};
 use super::handle::Handle;
-use super::host::containment;
+use super::host::{containment, shares};
 use super::unexplained::{look_into, reaches, remember};
 use crate::adapters::clock::HostClock;
 use crate::adapters::local::prepare::Vaults;
 use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::vault::Mask;
+use crate::adapters::vitals::host::HostGauge;
 use crate::adapters::workspace::Workspace;
 use crate::journal::commit::{Journal, Open};
 use crate::journal::disk::{Disk, HostDisk};
@@ -22,10 +23,12 @@ use crate::kernel::action::EffectId;
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
 use crate::kernel::state::State;
+use crate::manifest::config::Config;
 use crate::ports::clock::Clock;
 use crate::ports::container::Reach;
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
+use crate::ports::vitals::Gauge;
 
 /// The world that an engine works on.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub struct World {
     pub probe: Arc<dyn Probe>,
     /// Its time.
     pub clock: Arc<dyn Clock>,
+    /// Its memory.
+    pub gauge: Arc<dyn Gauge>,
     /// The secrets that are known.
     pub vaults: Vaults,
     /// What the journal is written to.
@@ -46,14 +51,18 @@ pub struct World {
 
 impl World {
     /// This host.
-    pub fn host(workspace: &Workspace, id: &str) -> Self {
+    pub fn host(workspace: &Workspace, id: &str, config: &Config) -> Self {
         let vaults = Vaults::default();
-        let containment = Arc::new(containment(id));
+        let gauge = Arc::new(HostGauge::here());
+        // What cannot be seen now is looked at again, and said; a share of it is no size that could be set.
+        let total = gauge.read().ok().map(|vitals| vitals.total);
+        let containment = Arc::new(containment(id).with_shares(shares(&config.limits, total)));
         let runtime = Arc::new(LocalRuntime::new(workspace.clone(), id, containment, vaults.clone()));
         Self {
             runtime: Arc::clone(&runtime) as Arc<dyn Runtime>,
             probe: runtime,
             clock: Arc::new(HostClock::default()),
+            gauge,
             vaults,
             disk: Arc::new(HostDisk),
             pid: std::process::id(),
@@ -70,7 +79,7 @@ impl Engine {
     /// Where another engine holds the workspace, or its journal cannot be read or written.
     pub async fn open(workspace: &Workspace, doing: &str) -> Result<Self, EngineError> {
         let id = workspace.establish()?.id;
-        let world = World::host(workspace, &id);
+        let world = World::host(workspace, &id, &workspace.config()?);
         Self::over(world, workspace, &id, doing).await
     }
 
@@ -79,8 +88,8 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub async fn over(world: World, workspace: &Workspace, id: &str, doing: &str) -> Result<Self, EngineError> {
-        let World { runtime, probe, clock, vaults, disk, pid } = world;
-        let retention = workspace.config()?.retention;
+        let World { runtime, probe, clock, gauge, vaults, disk, pid } = world;
+        let Config { retention, limits } = workspace.config()?;
         let Open { mut journal, state, opened, ignored } =
             Journal::open(&workspace.folder(), &Opening { workspace: id, doing, now: clock.now() })?;
         journal.set_disk(disk);
@@ -96,6 +105,8 @@ impl Engine {
             runtime,
             probe,
             clock,
+            gauge,
+            limits,
             vaults,
             mask: Mask::of_workspace(workspace).map_err(EngineError::Secrets)?,
             envs: HashMap::new(),
@@ -116,7 +127,8 @@ impl Engine {
         let mut leftovers = engine.leftovers()?;
         leftovers.extend(engine.unknown_containers().await);
         let ended = engine.ended();
-        let opening = Request::Open { version, pid, torn, leftovers, ended };
+        let memory = Some(engine.sighting());
+        let opening = Request::Open { version, pid, torn, leftovers, ended, memory };
         engine.take(vec![Input::Request(opening)], &mut |_, _, _| {})?;
         while engine.kernel.is_recovering() {
             engine.hear(&mut |_, _, _| {}).await?;

@@ -37,6 +37,7 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
     }
     unmet.extend(engine_of(plan, env).err());
     unmet.extend(super::host::refused(plan, || super::host::look(env)));
+    unmet.extend(super::host::too_large(plan, state.memory.room()));
     unmet.dedup();
     unmet
 }

@@ -239,6 +239,7 @@ impl Rehearsal {
             runtime: Arc::new(simulation.clone()),
             probe: Arc::new(simulation.clone()),
             clock: Arc::new(simulation.clone()),
+            gauge: Arc::new(simulation.clone()),
             vaults: simulation.vaults(),
             disk,
             pid: ENGINE,

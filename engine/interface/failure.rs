@@ -12,7 +12,7 @@ use super::socket::client::SocketError;
 use super::socket::protocol::VERSION;
 use super::terminal::{Look, Tone};
 use crate::adapters::process::launch::SpawnError;
-use crate::adapters::workspace::WorkspaceError;
+use crate::adapters::workspace::{ConfigError, WorkspaceError};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::name::Name;
 use crate::driver::engine::EngineError;
@@ -56,6 +56,9 @@ pub enum Failure {
     /// The workspace's own files cannot be had.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+    /// The workspace's configuration cannot be had.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The engine cannot do its part.
     #[error(transparent)]
     Engine(#[from] EngineError),

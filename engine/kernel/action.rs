@@ -10,6 +10,7 @@ use super::answer::{Answer, Stage};
 use super::call::{Call, CallId};
 use super::fault::Fault;
 pub use super::mark::ProcessMark;
+use super::memory::Sighting;
 use super::suspect::Suspect;
 use super::usage::Usage;
 use crate::base::name::Name;
@@ -314,6 +315,8 @@ pub enum Look {
         /// How long it may take.
         timeout: Span,
     },
+    /// How much memory has the host?
+    Memory,
 }
 
 /// What a question is about.
@@ -382,4 +385,6 @@ pub enum Shown {
         /// The answer.
         answer: Answer,
     },
+    /// How much memory the host has, or why that cannot be seen.
+    Memory(Sighting),
 }

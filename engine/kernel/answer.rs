@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use crate::base::owner::Owner;
 
 /// What a check said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,4 +67,15 @@ pub enum Stage {
     Gone,
     /// On demand: `sculpt verify`.
     Again,
+}
+
+/// A check that still passes although what it is about is gone: it never proved anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lie {
+    /// The phase.
+    pub phase: Owner,
+    /// Which of its checks, from 0.
+    pub check: u16,
+    /// What it said.
+    pub evidence: String,
 }

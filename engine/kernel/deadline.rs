@@ -45,6 +45,8 @@ pub enum Deadline {
         /// The question.
         question: QuestionId,
     },
+    /// The memory of the host is to be looked at.
+    Memory,
     /// A question must have passed by now.
     Patience {
         /// The question.

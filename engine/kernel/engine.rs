@@ -7,7 +7,7 @@ use super::deadline::Deadline;
 use super::fault::Fault;
 use super::fold::Misfit;
 use super::input::{At, Input};
-use super::live::{Live, LiveRun, Waiter};
+use super::live::{Live, Waiter};
 use super::outcome::Outcome;
 use super::phase::PhaseState;
 use super::question::Asker;
@@ -62,13 +62,7 @@ impl Kernel {
 
     /// True while something is under way: an attempt, a question, a teardown, the end of what an engine that died had left. A run that only waits for a person is not.
     pub fn is_busy(&self) -> bool {
-        !self.live.questions.is_empty()
-            || !self.live.teardowns.is_empty()
-            || !self.live.waiters.is_empty()
-            || self.live.recovering.is_some()
-            || !self.live.ended.is_empty()
-            || self.live.looking > 0
-            || self.live.runs.values().any(LiveRun::is_busy)
+        self.live.is_busy()
     }
 
     /// The same of one goal. What an engine that died left is everybody's matter until it is swept.
@@ -162,13 +156,12 @@ impl Turn<'_> {
             }
             Input::Called { by, id, call } => return self.call(by, id, call),
             Input::Shown(Shown::Unexplained { scopes }) => self.unexplained(scopes),
+            Input::Shown(Shown::Memory(sighting)) => self.saw_memory(sighting),
             Input::Tick => self.due(),
         }
         self.settle_groups();
-        let runs: Vec<_> = self.live.runs.keys().cloned().collect();
-        for run in runs {
-            self.fill_slots(&run);
-        }
+        self.fill_all_slots();
+        self.watch_memory();
     }
 
     pub(super) fn tell(&mut self, asker: Asker, answer: super::answer::Answer) {
@@ -204,6 +197,7 @@ impl Turn<'_> {
                         live.queue.insert(at.phase);
                     }
                 }
+                Deadline::Memory => self.look_at_memory(),
                 Deadline::Question { question } => self.ask_again(question),
                 Deadline::Patience { question } => {
                     if let Some((asker, answer)) = self.enough(question) {

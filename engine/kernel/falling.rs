@@ -6,10 +6,8 @@
 //! | tearing  | what it made is gone                   | accusing: the checks of what is gone are asked once more |
 //! | accusing | all are answered                       | down: a check that still passes is named as a liar |
 
-use serde::{Deserialize, Serialize};
-
 use super::action::{Effect, RunId};
-use super::answer::{Answer, Said, Stage};
+use super::answer::{Answer, Lie, Said, Stage};
 use super::collection::Trigger;
 use super::fault::Fault;
 use super::input::{At, Refusal};
@@ -23,17 +21,6 @@ use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::plan::sealed::PhaseIx;
-
-/// A check that still passes although what it is about is gone: it never proved anything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lie {
-    /// The phase.
-    pub phase: Owner,
-    /// Which of its checks, from 0.
-    pub check: u16,
-    /// What it said.
-    pub evidence: String,
-}
 
 /// A goal that goes down, while the checks of what is gone are asked.
 #[derive(Debug)]

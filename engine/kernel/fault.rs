@@ -40,6 +40,8 @@ pub enum Fault {
     DiskFull,
     /// The kernel ended it for want of memory.
     OutOfMemory,
+    /// It declares more memory than may be promised, whatever ends.
+    TooLarge,
     /// A template could not be rendered.
     Template,
     /// A secret could not be had.
@@ -77,6 +79,9 @@ impl Fault {
             Self::CheckerBroken => Some("the check itself could not run: mend the check, not the work"),
             Self::DiskFull => Some("free some space and run again"),
             Self::OutOfMemory => Some("raise `limits: { memory: … }`, or make it need less"),
+            Self::TooLarge => Some(
+                "lower its `limits: { memory: … }`, or raise `limits: { memory: … }` in `.opensculpt/config.yaml` where the host has more",
+            ),
             Self::Survivors => Some("something could not be ended; look at it with `sculpt ps`"),
             _ => None,
         }

@@ -63,6 +63,14 @@ impl State {
                 self.fold_leak(at, record);
                 Ok(())
             }
+            Record::Pressure { level, vitals, room } => {
+                self.press(at, *level, *vitals, *room);
+                Ok(())
+            }
+            Record::PressureUnknown { why } => {
+                self.memory.unseen = Some(why.clone());
+                Ok(())
+            }
             Record::DownStarted { goal, volumes } => {
                 if let Some(goal) = self.goals.get_mut(goal) {
                     goal.falling = true;

@@ -28,6 +28,7 @@ impl State {
         match record {
             Record::Admitted { .. } => run.take_turn(at),
             Record::Yielded { .. } => run.has_turn = false,
+            Record::Held { phase, .. } => run.phases[phase.at()].unadmitted = Some(at),
             Record::Briefed { phase, brief, .. } => run.phases[phase.at()].brief = brief.clone(),
             Record::Replacing { phase, resources, .. } => {
                 let made = who_made(&goal.resources, &run.owner(*phase), resources).map_err(misfit)?;
@@ -36,24 +37,7 @@ impl State {
                 }
             }
             Record::AttemptStarted { phase, attempt, .. } => {
-                let entry = &mut run.phases[phase.at()];
-                if matches!(entry.state, PhaseState::BackingOff) {
-                    step(record, entry, PhaseInput::Unlocked)?;
-                }
-                step(record, entry, PhaseInput::Admitted)?;
-                entry.attempt = *attempt;
-                entry.started.get_or_insert(at);
-                entry.attempt_started = Some(at);
-                entry.interrupted = false;
-                entry.broken = None;
-                entry.written.clear();
-                entry.outputs.clone_from(&entry.brief.outputs);
-                entry.retry_at = None;
-                entry.exit = None;
-                entry.usage = Usage::default();
-                entry.leftovers = 0;
-                entry.contained = 0;
-                entry.after.fill(None);
+                begin_attempt(at, record, &mut run.phases[phase.at()], *attempt)?;
             }
             Record::Worked { phase, outputs, .. } => {
                 let entry = &mut run.phases[phase.at()];
@@ -117,6 +101,29 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// A phase's next attempt begins: what the one before left in its entry is over.
+fn begin_attempt(at: Timestamp, record: &Record, entry: &mut PhaseRun, attempt: u32) -> Result<(), Misfit> {
+    if matches!(entry.state, PhaseState::BackingOff) {
+        step(record, entry, PhaseInput::Unlocked)?;
+    }
+    step(record, entry, PhaseInput::Admitted)?;
+    entry.attempt = attempt;
+    entry.started.get_or_insert(at);
+    entry.attempt_started = Some(at);
+    entry.unadmitted = None;
+    entry.interrupted = false;
+    entry.broken = None;
+    entry.written.clear();
+    entry.outputs.clone_from(&entry.brief.outputs);
+    entry.retry_at = None;
+    entry.exit = None;
+    entry.usage = Usage::default();
+    entry.leftovers = 0;
+    entry.contained = 0;
+    entry.after.fill(None);
+    Ok(())
 }
 
 /// Who made resources of a phase that are about to be replaced.

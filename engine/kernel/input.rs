@@ -2,6 +2,7 @@
 
 use super::action::{EffectId, RunId, Seen, Shown};
 use super::call::{Call, CallId};
+use super::memory::Sighting;
 use super::record::RunOptions;
 use super::standing::Standing;
 use crate::base::name::Name;
@@ -50,6 +51,8 @@ pub enum Request {
         leftovers: Vec<String>,
         /// Effects whose process is not there any more, by one look: how it ended is told later.
         ended: Vec<EffectId>,
+        /// How much memory the host has; none where nobody will ever look.
+        memory: Option<Sighting>,
     },
     /// Carry out a plan.
     Run {

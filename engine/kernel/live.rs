@@ -7,6 +7,7 @@ use super::attempt::{Attempt, Doing};
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::input::At;
+use super::memory::Watch;
 use super::question::Question;
 use super::teardown::{Teardown, TeardownId};
 use crate::base::name::Name;
@@ -42,6 +43,8 @@ pub struct Live {
     pub(super) looking: u32,
     /// Whether it is to be looked again once what is collected now is gone.
     pub(super) look_again: bool,
+    /// When the memory is looked at.
+    pub(super) memory: Watch,
     last_question: u64,
     last_teardown: u64,
 }
@@ -82,6 +85,8 @@ pub struct LiveRun {
     pub(super) queue: BTreeSet<PhaseIx>,
     /// Slots in use.
     pub(super) working: u32,
+    /// Those of the queue that wait for admission.
+    pub(super) held: BTreeSet<PhaseIx>,
     /// Phases that wait before their next attempt.
     pub(super) pausing: BTreeSet<PhaseIx>,
     /// Attempts under way.
@@ -121,6 +126,17 @@ impl LiveRun {
 }
 
 impl Live {
+    /// True while something is under way but waiting for a person.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.questions.is_empty()
+            || !self.teardowns.is_empty()
+            || !self.waiters.is_empty()
+            || self.recovering.is_some()
+            || !self.ended.is_empty()
+            || self.looking > 0
+            || self.runs.values().any(LiveRun::is_busy)
+    }
+
     /// Who is told of what was seen of an effect; at its end for the last time.
     pub(super) fn waiter(&mut self, id: EffectId, end: bool) -> Option<Waiter> {
         if end { self.waiters.remove(&id) } else { self.waiters.get(&id).cloned() }

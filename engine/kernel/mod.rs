@@ -1,7 +1,9 @@
 //! State × Input → Turn: pure, without clock, input or output; one machine a file.
 
 mod abandoned;
+mod about;
 pub mod action;
+pub mod admission;
 pub mod answer;
 pub mod attempt;
 pub mod call;
@@ -22,11 +24,14 @@ pub mod input;
 pub mod leak;
 mod live;
 mod mark;
+pub mod memory;
 pub mod nesting;
 pub mod options;
 pub mod outcome;
 pub mod phase;
 pub mod phase_run;
+pub mod pressure;
+pub mod promise;
 mod proof;
 pub mod question;
 mod readiness;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::carry::Carry;
 use super::nesting::Parent;
 use crate::base::owner::Owner;
+use crate::base::size::ByteSize;
 use crate::plan::explain::limits::Limit;
 
 /// How a run was asked for.
@@ -25,6 +26,27 @@ pub struct RunOptions {
     /// The limits that the host does not enforce, as its engine has found when the run began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unenforced: Vec<Unenforced>,
+    /// What holds where its plan limits nothing, as its engine has set it when the run began.
+    #[serde(default, skip_serializing_if = "Shares::is_none")]
+    pub shares: Shares,
+}
+
+/// The memory that the workspace lets its goals use on this host, in bytes; none where nothing enforces it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shares {
+    /// All of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<ByteSize>,
+    /// Each that declares no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<ByteSize>,
+}
+
+impl Shares {
+    /// True where nothing holds.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Limits that are declared at a place, and not enforced.

@@ -27,6 +27,9 @@ pub struct PhaseRun {
     /// When its first attempt began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
+    /// Since when it waits for admission, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unadmitted: Option<Timestamp>,
     /// When its latest attempt began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_started: Option<Timestamp>,
@@ -158,6 +161,7 @@ impl PhaseRun {
     pub(super) fn end(&mut self, at: Timestamp, proof: Proof, fault: Option<Fault>, why: &str) {
         self.ended = Some(at);
         self.closing = None;
+        self.unadmitted = None;
         self.proof = Some(proof);
         self.fault = fault;
         why.clone_into(&mut self.why);

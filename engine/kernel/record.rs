@@ -4,13 +4,14 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Brief, Effect, EffectId, RunId, Seen};
+pub use super::answer::Lie;
 use super::answer::{Answer, Stage};
 use super::attempt::Ending;
 use super::collection::Reason;
-pub use super::falling::Lie;
 use super::fault::Fault;
 pub use super::options::{RunOptions, StopReason};
 use super::outcome::{Outcome, Proof, Verdict};
+use super::pressure::{Pressure, Vitals};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -48,6 +49,27 @@ pub enum Record {
     Yielded {
         /// The run.
         run: RunId,
+    },
+    /// The host's memory is this short from here on, or another part of it may be promised.
+    Pressure {
+        /// How short.
+        level: Pressure,
+        /// What was seen.
+        vitals: Vitals,
+        /// How much may be promised to everything of the workspace together, in bytes.
+        room: u64,
+    },
+    /// How short the host's memory is cannot be seen.
+    PressureUnknown {
+        /// Why not.
+        why: String,
+    },
+    /// A phase that could start waits for admission from here on: memory is short, or promised to others.
+    Held {
+        /// The run.
+        run: RunId,
+        /// The phase.
+        phase: PhaseIx,
     },
     /// A phase's texts were rendered; written only where there is something to remember.
     Briefed {
@@ -314,84 +336,4 @@ pub enum Record {
         /// The folder where it is kept, from the workspace's.
         kept: String,
     },
-}
-
-impl Record {
-    /// The record's kind, as the journal writes it.
-    pub const fn event(&self) -> &'static str {
-        match self {
-            Self::EngineStarted { .. } => "engine_started",
-            Self::RunStarted { .. } => "run_started",
-            Self::Admitted { .. } => "admitted",
-            Self::Yielded { .. } => "yielded",
-            Self::Briefed { .. } => "briefed",
-            Self::Replacing { .. } => "replacing",
-            Self::AttemptStarted { .. } => "attempt_started",
-            Self::Requested { .. } => "requested",
-            Self::Adopted { .. } => "adopted",
-            Self::Observed { .. } => "observed",
-            Self::ResourceReady { .. } => "resource_ready",
-            Self::ResourceGone { .. } => "resource_gone",
-            Self::Collected { .. } => "collected",
-            Self::Leaked { .. } => "leaked",
-            Self::Worked { .. } => "worked",
-            Self::Answered { .. } => "answered",
-            Self::Asked { .. } => "asked",
-            Self::Replied { .. } => "replied",
-            Self::Closing { .. } => "closing",
-            Self::AttemptFailed { .. } => "attempt_failed",
-            Self::PhaseEnded { .. } => "phase_ended",
-            Self::Carried { .. } => "carried",
-            Self::Stopping { .. } => "stopping",
-            Self::RunEnded { .. } => "run_ended",
-            Self::Reverified { .. } => "reverified",
-            Self::DownStarted { .. } => "down_started",
-            Self::DownEnded { .. } => "down_ended",
-            Self::Forgotten { .. } => "forgotten",
-            Self::Pruned { .. } => "pruned",
-            Self::Quarantined { .. } => "quarantined",
-        }
-    }
-
-    /// The run that the record is about.
-    pub const fn run(&self) -> Option<&RunId> {
-        match self {
-            Self::RunStarted { run, .. }
-            | Self::Admitted { run }
-            | Self::Yielded { run }
-            | Self::Briefed { run, .. }
-            | Self::Replacing { run, .. }
-            | Self::AttemptStarted { run, .. }
-            | Self::Worked { run, .. }
-            | Self::Answered { run, .. }
-            | Self::Asked { run, .. }
-            | Self::Replied { run, .. }
-            | Self::Closing { run, .. }
-            | Self::AttemptFailed { run, .. }
-            | Self::PhaseEnded { run, .. }
-            | Self::Carried { run, .. }
-            | Self::Stopping { run, .. }
-            | Self::RunEnded { run, .. }
-            | Self::Reverified { run } => Some(run),
-            _ => None,
-        }
-    }
-
-    /// The phase that the record is about.
-    pub const fn phase(&self) -> Option<PhaseIx> {
-        match self {
-            Self::Briefed { phase, .. }
-            | Self::Replacing { phase, .. }
-            | Self::AttemptStarted { phase, .. }
-            | Self::Worked { phase, .. }
-            | Self::Answered { phase, .. }
-            | Self::Asked { phase, .. }
-            | Self::Replied { phase, .. }
-            | Self::Closing { phase, .. }
-            | Self::AttemptFailed { phase, .. }
-            | Self::PhaseEnded { phase, .. }
-            | Self::Carried { phase, .. } => Some(*phase),
-            _ => None,
-        }
-    }
 }

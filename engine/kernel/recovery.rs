@@ -217,7 +217,7 @@ impl Turn<'_> {
     fn take_up(&mut self, at: &At) -> bool {
         let Some(run) = self.state.run(&at.run) else { return false };
         let (entry, planned) = (run.phase(at.phase), run.plan.phase(at.phase));
-        let (number, started, retry_at) = (entry.attempt, entry.started, entry.retry_at);
+        let (number, started, retry_at, held) = (entry.attempt, entry.started, entry.retry_at, entry.unadmitted);
         let doing = match entry.state {
             PhaseState::Done(_) => return false,
             _ if entry.closing.is_some() => Doing::Stepping(planned.steps.len()),
@@ -225,6 +225,7 @@ impl Turn<'_> {
             PhaseState::Ready => {
                 if let Some(live) = self.live.runs.get_mut(&at.run) {
                     live.queue.insert(at.phase);
+                    live.held.extend(held.map(|_| at.phase));
                 }
                 return false;
             }

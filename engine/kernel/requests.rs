@@ -20,9 +20,12 @@ impl Turn<'_> {
     /// Does what was asked, or refuses it and changes nothing.
     pub(super) fn serve(&mut self, request: Request) {
         match request {
-            Request::Open { version, pid, torn, leftovers, ended } => {
+            Request::Open { version, pid, torn, leftovers, ended, memory } => {
                 self.live.ended.extend(ended);
                 self.record(Record::EngineStarted { version, pid, torn });
+                if let Some(sighting) = memory {
+                    self.saw_memory(sighting);
+                }
                 self.recover(leftovers);
             }
             Request::Run { plan, options, seen } => {

@@ -1,19 +1,33 @@
 //! Who may work now: slots, the queue, and what the end of a phase means for those that need it.
 
 use super::action::RunId;
+use super::admission::{Admission, Ledger};
 use super::attempt::Doing;
+use super::fault::Fault;
 use super::input::At;
 use super::outcome::{Outcome, Proof};
 use super::phase::PhaseState;
 use super::record::Record;
 use super::turn::Turn;
 use crate::manifest::needs::Unlock;
-use crate::plan::sealed::Part;
+use crate::plan::sealed::{Part, PhaseIx};
+
+/// How many phases of a run are looked at that wait for admission: those behind them wait as they would for a slot.
+const HELD: u32 = 64;
 
 impl Turn<'_> {
-    /// Gives free slots to the phases that wait for one, in the order of the plan.
-    pub(super) fn fill_slots(&mut self, id: &RunId) {
-        loop {
+    /// Gives free slots to the phases of all runs that wait for one: memory is given in the order in which the runs came.
+    pub(super) fn fill_all_slots(&mut self) {
+        let mut ledger = Ledger::default();
+        for run in self.runs_in_order() {
+            self.fill_slots(&run, &mut ledger);
+        }
+    }
+
+    /// Gives free slots to the phases that wait for one, in the order of the plan. One that is not admitted yet lets others go first.
+    fn fill_slots(&mut self, id: &RunId, ledger: &mut Ledger) {
+        let (mut from, mut held) = (PhaseIx(0), 0);
+        while held < HELD {
             let Some(run) = self.state.run(id) else { return };
             let concurrency = run.plan.concurrency;
             let (stopping, held_back) = (run.stopping.is_some(), run.is_held_back());
@@ -21,34 +35,61 @@ impl Turn<'_> {
             if held_back || live.opening.is_some() || live.dismissing || live.working >= concurrency {
                 return;
             }
-            let Some(phase) = live.queue.pop_first() else { return };
+            let Some(phase) = live.queue.range(from..).next().copied() else { return };
             let at = At { run: id.clone(), phase };
             let resumes = live.attempts.get(&phase).map(|attempt| attempt.doing);
             match resumes {
                 Some(Doing::Stepping(index)) => {
+                    live.queue.remove(&phase);
                     live.working += 1;
                     if let Some(attempt) = live.attempts.get_mut(&phase) {
                         attempt.slot = true;
                     }
                     self.take_step(&at, index);
                 }
-                Some(_) => {}
+                Some(_) => {
+                    live.queue.remove(&phase);
+                }
                 None => {
                     let startable = matches!(run.phase(phase).state, PhaseState::Ready | PhaseState::BackingOff);
                     let allowed = !stopping || run.plan.phase(phase).part == Part::Finally;
                     if !startable || !allowed {
+                        live.queue.remove(&phase);
                         continue;
                     }
                     if let Some(why) = self.broken_need(&at) {
+                        self.unqueue(&at);
                         self.end_unmet(&at, why);
                         continue;
                     }
-                    if let Some(live) = self.live.runs.get_mut(id) {
-                        live.working += 1;
+                    match self.admission(&at, ledger) {
+                        Admission::Starts => {
+                            self.unqueue(&at);
+                            if let Some(live) = self.live.runs.get_mut(id) {
+                                live.working += 1;
+                            }
+                            ledger.changed();
+                            self.begin(&at);
+                        }
+                        Admission::Waits => {
+                            self.hold(&at);
+                            (from, held) = (PhaseIx(phase.0 + 1), held + 1);
+                        }
+                        Admission::NeverFits(why) => {
+                            self.unqueue(&at);
+                            self.end_now(&at, Outcome::Failed, Proof::None, Some(Fault::TooLarge), why);
+                        }
                     }
-                    self.begin(&at);
                 }
             }
+        }
+    }
+
+    /// Takes a phase out of the queue: it begins, or ends without.
+    fn unqueue(&mut self, at: &At) {
+        if let Some(live) = self.live.runs.get_mut(&at.run) {
+            live.queue.remove(&at.phase);
+            live.held.remove(&at.phase);
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::{Effect, EffectId, ProcessMark, RunId};
 use super::leak::Leak;
+use super::memory::Memory;
 use super::nesting::Parent;
 use super::outcome::{Outcome, Verdict};
 pub use super::phase_run::{Failure, PhaseRun, Replaced, Reply};
@@ -34,6 +35,9 @@ pub struct State {
     /// How many runs there have been, of all goals.
     #[serde(default)]
     pub arrivals: u64,
+    /// What is known of the host's memory.
+    #[serde(default, skip_serializing_if = "Memory::is_unseen")]
+    pub memory: Memory,
 }
 
 /// An effect that was asked for and has not ended.

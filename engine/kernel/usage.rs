@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::action::RunId;
-use super::state::State;
+use super::state::{Run, State};
 use crate::base::name::Name;
 use crate::base::size::ByteSize;
 use crate::plan::sealed::PhaseIx;
@@ -36,16 +36,16 @@ impl Usage {
         *self == Self::default()
     }
 
-    /// That the kernel has killed some of it for want of memory, in words, beside the limits that it had: its own, and its goal's. None
-    /// where the kernel has not.
-    pub fn want_of_memory(&self, own: Option<ByteSize>, goal: Option<ByteSize>) -> Option<String> {
+    /// That the kernel has killed some of it for want of memory, in words, beside the limits that it had: its own, and the one around it.
+    /// None where the kernel has not.
+    pub fn want_of_memory(&self, own: Option<ByteSize>, around: Option<Around>) -> Option<String> {
         if self.oom_kills == 0 {
             return None;
         }
         let reached = |limit: ByteSize| self.peak_memory.is_none_or(|peak| peak >= limit.0 / 10 * 9);
-        let limit = match (own, goal) {
-            (Some(own), goal) if goal.is_none() || reached(own) => format!("its limit is {}", own.rounded()),
-            (_, Some(goal)) => format!("the limit of its goal is {}", goal.rounded()),
+        let limit = match (own, around) {
+            (Some(own), around) if around.is_none() || reached(own) => format!("its limit is {}", own.rounded()),
+            (_, Some(Around { whose, limit })) => format!("{whose} is {}", limit.rounded()),
             (_, None) => "the host, or what limits sculpt itself, had no more".to_owned(),
         };
         let peak = self.peak_memory.map(|peak| format!(", its peak was {}", ByteSize(peak).rounded())).unwrap_or_default();
@@ -53,16 +53,35 @@ impl Usage {
     }
 }
 
+/// A limit that something shares with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// Whose it is, as the beginning of a sentence.
+    pub whose: &'static str,
+    /// How much it allows.
+    pub limit: ByteSize,
+}
+
+/// The tightest limit around what a run starts: its goal's, or the one that the workspace gives it, or that of the whole workspace.
+fn around(run: &Run) -> Option<Around> {
+    let declared = run.plan.limits.memory.map(|limit| Around { whose: "the limit of its goal", limit });
+    let shared =
+        run.options.shares.goal.map(|limit| Around { whose: "the default limit of its goal, `goal_memory` in config.yaml,", limit });
+    let whole =
+        run.options.shares.workspace.map(|limit| Around { whose: "the limit of the whole workspace, `memory` in config.yaml,", limit });
+    declared.or(shared).into_iter().chain(whole).min_by_key(|around| around.limit)
+}
+
 impl State {
     /// The same of a phase's command, or of a service of it, with the limits that their plan declares.
     pub(super) fn want_of_memory(&self, run: &RunId, phase: PhaseIx, resource: Option<&Name>, usage: &Usage) -> Option<String> {
-        let plan = &self.run(run)?.plan;
-        let planned = plan.phases.get(phase.at())?;
+        let run = self.run(run)?;
+        let planned = run.plan.phases.get(phase.at())?;
         let limits = match resource {
             Some(name) => planned.resource(name).and_then(|declared| declared.limits.as_ref()),
             None => planned.spec.limits.as_ref(),
         };
-        usage.want_of_memory(limits.and_then(|limits| limits.memory), plan.limits.memory)
+        usage.want_of_memory(limits.and_then(|limits| limits.memory), around(run))
     }
 }
 
@@ -78,7 +97,8 @@ mod tests {
             killed(64).want_of_memory(mib(64), None).as_deref(),
             Some("killed for want of memory: its limit is 64Mi, its peak was 64Mi")
         );
-        let shared = killed(10).want_of_memory(mib(64), mib(128)).expect("words");
+        let shared =
+            killed(10).want_of_memory(mib(64), mib(128).map(|limit| Around { whose: "the limit of its goal", limit })).expect("words");
         assert_eq!(shared, "killed for want of memory: the limit of its goal is 128Mi, its peak was 10Mi");
         assert!(killed(10).want_of_memory(None, None).expect("words").contains("the host"));
         assert_eq!(Usage { oom_kills: 0, ..killed(64) }.want_of_memory(mib(64), None), None);

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::node::{Document, SourceId};
+use super::share::Share;
 use super::yaml;
 use crate::base::diagnostic::Diagnostic;
 
@@ -15,6 +16,9 @@ pub const DEFAULT_RUNS: u32 = 1_000;
 /// For how many days records are kept where nothing is said.
 pub const DEFAULT_DAYS: u32 = 365;
 
+/// How much of the host's memory the goals of a workspace may use, all together and each of them, where nothing is said.
+pub const DEFAULT_MEMORY: Share = Share::Percent(80);
+
 /// The configuration of a workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -22,6 +26,25 @@ pub const DEFAULT_DAYS: u32 = 365;
 pub struct Config {
     /// How long what happened is kept.
     pub retention: Retention,
+    /// What its goals may use of this host.
+    pub limits: DefaultLimits,
+}
+
+/// What the goals of a workspace may use of a host, whatever they declare or do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct DefaultLimits {
+    /// Memory of all of them together.
+    pub memory: Share,
+    /// Memory of each that declares no limit of its own.
+    pub goal_memory: Share,
+}
+
+impl Default for DefaultLimits {
+    fn default() -> Self {
+        Self { memory: DEFAULT_MEMORY, goal_memory: DEFAULT_MEMORY }
+    }
 }
 
 /// How long what happened is kept: what is beyond either bound goes. What still lives is never touched.
@@ -56,9 +79,9 @@ impl Config {
         let document = Document { root: yaml::parse(&source, SourceId(0))?, sources: vec![source] };
         let mut wrong = Vec::new();
         let keys = document.root.map().map(|map| map.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-        for key in keys.iter().filter(|key| *key != "retention" && !key.starts_with("x-")) {
+        for key in keys.iter().filter(|key| !["retention", "limits"].contains(&key.as_str()) && !key.starts_with("x-")) {
             let message = format!("a configuration has no key `{key}`");
-            wrong.push(document.error_at_key(&[key], "unknown-key", message).hint("it has: `retention`"));
+            wrong.push(document.error_at_key(&[key], "unknown-key", message).hint("it has: `retention`, `limits`"));
         }
         for key in ["runs", "days"] {
             let path = ["retention", key];
@@ -81,6 +104,7 @@ impl Config {
                 wrong.push(document.error_at_key(&["retention", key], "unknown-key", message).hint("it has: `runs`, `days`"));
             }
         }
+        wrong_limits(&document, &mut wrong);
         if document.root.map().is_none() {
             wrong.push(document.error_at(&[], "type", "a configuration must be a map: `retention: { runs: 1000, days: 365 }`"));
         }
@@ -88,6 +112,27 @@ impl Config {
             return Err(wrong);
         }
         serde_json::from_value(document.root.to_value()).map_err(|error| vec![document.error_at(&[], "type", error.to_string())])
+    }
+}
+
+/// What is wrong with the limits.
+fn wrong_limits(document: &Document, wrong: &mut Vec<Diagnostic>) {
+    let Some(limits) = document.root.get("limits") else { return };
+    let keys = limits.map().map(|map| map.keys().cloned().collect::<Vec<_>>());
+    if keys.is_none() {
+        wrong.push(document.error_at(&["limits"], "type", "`limits` must be a map: `{ memory: 80%, goal_memory: 80% }`"));
+    }
+    for key in keys.unwrap_or_default().iter().filter(|key| !key.starts_with("x-")) {
+        let path = ["limits", key.as_str()];
+        if !["memory", "goal_memory"].contains(&key.as_str()) {
+            let message = format!("`limits` has no key `{key}`");
+            wrong.push(document.error_at_key(&path, "unknown-key", message).hint("it has: `memory`, `goal_memory`"));
+        } else if let Some(value) = document.node(&path)
+            && serde_json::from_value::<Share>(value.to_value()).is_err()
+        {
+            let message = format!("`limits.{key}` must be a share of the host's memory: `80%` (1% to 100%), or a size like `6Gi`");
+            wrong.push(document.error_at(&path, "type", message));
+        }
     }
 }
 
@@ -106,6 +151,8 @@ mod tests {
         }
         let kept = parse("retention: { runs: 5 }\n").unwrap().retention;
         assert_eq!((kept.runs, kept.days), (5, DEFAULT_DAYS));
+        let limits = parse("limits: { memory: 1073741824 }\n").unwrap().limits;
+        assert_eq!((limits.memory, limits.goal_memory), (Share::Size(crate::base::size::ByteSize(1 << 30)), DEFAULT_MEMORY));
     }
 
     #[test]
@@ -121,6 +168,15 @@ mod tests {
             ]
         );
         assert_eq!(parse("[1]\n").unwrap_err(), ["a configuration must be a map: `retention: { runs: 1000, days: 365 }`"]);
+        assert_eq!(
+            parse("limits: { memory: 101%, goal_memory: [], cpus: 1 }\n").unwrap_err(),
+            [
+                "`limits.memory` must be a share of the host's memory: `80%` (1% to 100%), or a size like `6Gi`",
+                "`limits.goal_memory` must be a share of the host's memory: `80%` (1% to 100%), or a size like `6Gi`",
+                "`limits` has no key `cpus`"
+            ]
+        );
+        assert_eq!(parse("limits: 5\n").unwrap_err(), ["`limits` must be a map: `{ memory: 80%, goal_memory: 80% }`"]);
         assert_eq!(parse("retention: 5\n").unwrap_err(), ["`retention` must be a map: `{ runs: 1000, days: 365 }`"]);
     }
 }

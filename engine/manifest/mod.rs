@@ -21,6 +21,7 @@ pub mod rules;
 pub mod salvage;
 pub mod schema;
 pub mod settings;
+pub mod share;
 pub mod template;
 pub mod validate;
 pub mod verify;

@@ -4,6 +4,7 @@ pub mod compile;
 pub mod difference;
 pub mod error;
 pub mod explain;
+pub mod memory;
 pub mod sealed;
 
 mod instances;

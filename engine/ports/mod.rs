@@ -5,3 +5,4 @@ pub mod container;
 pub mod job;
 pub mod probe;
 pub mod runtime;
+pub mod vitals;

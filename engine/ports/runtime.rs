@@ -8,6 +8,7 @@ use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark};
 use crate::kernel::call::CallId;
 use crate::kernel::input::Input;
+use crate::kernel::options::Shares;
 use crate::plan::explain::limits::Limit;
 
 /// Where observations go. Cheap to copy; telling an engine that is gone does nothing.
@@ -73,6 +74,11 @@ pub trait Runtime: Send + Sync {
     /// The limits that it enforces on what it starts, beside open files.
     fn enforceable(&self) -> Vec<Limit> {
         Limit::ALL.to_vec()
+    }
+
+    /// The memory that everything of the workspace, and each goal that declares nothing, may use of what it starts.
+    fn shares(&self) -> Shares {
+        Shares::default()
     }
 
     /// Removes the empty scopes of a goal of which nothing runs. One that cannot be removed now is removed the next time.

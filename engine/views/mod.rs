@@ -6,6 +6,7 @@ pub mod collection;
 pub mod difference;
 pub mod leaks;
 pub mod logs;
+pub mod memory;
 pub mod outside;
 pub mod phase;
 pub mod place;

@@ -1,9 +1,10 @@
 //! A phase in words: what it waits for, what it does, why it ended so.
 
+use super::memory::waits_for_memory;
 use crate::kernel::fault::Fault;
 use crate::kernel::outcome::Proof;
 use crate::kernel::phase::PhaseState;
-use crate::kernel::state::Run;
+use crate::kernel::state::{Run, State};
 use crate::manifest::needs::Unlock;
 use crate::plan::sealed::{Edge, PhaseIx};
 
@@ -11,8 +12,11 @@ use crate::plan::sealed::{Edge, PhaseIx};
 const NAMED: usize = 3;
 
 /// The phase in one line.
-pub fn summary(run: &Run, ix: PhaseIx) -> String {
+pub fn summary(state: &State, run: &Run, ix: PhaseIx) -> String {
     let phase = run.phase(ix);
+    if let Some(memory) = waits_for_memory(state, run, ix) {
+        return format!("waits for {memory}");
+    }
     match phase.state {
         PhaseState::Pending => {
             let waits: Vec<String> = unmet(run, ix)

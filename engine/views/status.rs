@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::leaks::{LeakStatus, leak_status, leaks};
+use super::memory::{MemoryStatus, memory_status};
 use super::outside::Outside;
 use super::phase::summary;
 use super::replay::Replay;
@@ -13,7 +14,7 @@ use crate::base::name::Name;
 use crate::kernel::fault::Fault;
 use crate::kernel::options::Unenforced;
 use crate::kernel::outcome::{Outcome, Proof};
-use crate::kernel::state::{Goal, Run};
+use crate::kernel::state::{Goal, Run, State};
 use crate::kernel::stock::Resource;
 use crate::kernel::usage::Usage;
 use crate::manifest::resource::Scope;
@@ -24,6 +25,8 @@ use crate::plan::sealed::PhaseIx;
 pub struct Status {
     /// In the order in which they were first run.
     pub goals: Vec<GoalStatus>,
+    /// The host's memory, as the engine saw it that is at work; none where none is.
+    pub memory: Option<MemoryStatus>,
 }
 
 /// A goal.
@@ -131,7 +134,8 @@ pub struct ResourceStatus {
 /// How every goal stands, or the one that is named.
 pub fn status(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Status {
     let wanted = replay.state.goals.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
-    Status { goals: wanted.map(|(name, goal)| goal_status(name, goal, replay, outside)).collect() }
+    let goals = wanted.map(|(name, goal)| goal_status(name, goal, replay, outside)).collect();
+    Status { goals, memory: memory_status(&replay.state, outside) }
 }
 
 fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>) -> GoalStatus {
@@ -153,7 +157,9 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         regressed_since: regressed.map(|at| at.to_string()),
         regressed_ms: regressed.map(|at| (outside.now - at).0),
         unenforced: run.map(|run| run.options.unenforced.clone()).unwrap_or_default(),
-        phases: run.map(|run| run.plan.indexed().map(|(ix, _)| phase_status(run, ix, outside)).collect()).unwrap_or_default(),
+        phases: run
+            .map(|run| run.plan.indexed().map(|(ix, _)| phase_status(&replay.state, run, ix, outside)).collect())
+            .unwrap_or_default(),
         resources: goal.live_resources().map(|resource| resource_status(goal, resource, outside)).collect(),
         leaks: leaks(goal, outside),
         suspected: suspected(goal, outside),
@@ -162,7 +168,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
     }
 }
 
-fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
+fn phase_status(state: &State, run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
     let phase = run.phase(ix);
     let outcome = phase.state.outcome();
     let as_of = green_as_of(phase);
@@ -173,7 +179,7 @@ fn phase_status(run: &Run, ix: PhaseIx, outside: &Outside<'_>) -> PhaseStatus {
         proof: phase.proof,
         carried: phase.carried.as_ref().map(ToString::to_string),
         attempts: phase.attempt,
-        why: summary(run, ix),
+        why: summary(state, run, ix),
         fault: phase.fault,
         usage: phase.usage,
         question: phase.question.clone().filter(|_| outcome.is_none()),

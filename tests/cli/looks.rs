@@ -26,8 +26,8 @@ fn a_workspace_in_which_nothing_was_run() {
 #[test]
 fn an_empty_workspace_as_json() {
     let dir = workspace(&[]);
-    assert_eq!(sculpt(dir.path(), &["status", "--json"]).json(), json!({ "goals": [] }));
-    assert_eq!(sculpt(dir.path(), &["--json"]).json(), json!({ "goals": [] }));
+    assert_eq!(sculpt(dir.path(), &["status", "--json"]).json(), json!({ "goals": [], "memory": null }));
+    assert_eq!(sculpt(dir.path(), &["--json"]).json(), json!({ "goals": [], "memory": null }));
     assert_eq!(sculpt(dir.path(), &["ps", "--json"]).json(), json!({ "resources": [], "work": [], "leaks": [], "suspected": [] }));
     assert_eq!(sculpt(dir.path(), &["runs", "--json"]).json(), json!({ "runs": [], "pruned": 0 }));
 }

@@ -1,5 +1,6 @@
 //! The kernel, tested from what the design says: in a simulated world, by examples and by properties.
 
+mod admission;
 mod again;
 mod answers;
 mod attempts;

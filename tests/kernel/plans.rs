@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use opensculpt::base::name::Name;
+use opensculpt::base::size::ByteSize;
 use opensculpt::base::time::Span;
 use opensculpt::manifest::check::{Check, CheckKind, Exec};
 use opensculpt::manifest::needs::Unlock;
@@ -36,6 +37,11 @@ pub(crate) fn job(name: impl Into<String>) -> Draft {
 /// A phase with a goal-scoped service, waited for, and one check.
 pub(crate) fn server(name: impl Into<String>) -> Draft {
     phase(name).serve("svc", Scope::Goal).checks(1)
+}
+
+/// A limit of so many MiB.
+pub(crate) fn memory(mib: u64) -> Limits {
+    Limits { memory: Some(ByteSize(mib << 20)), ..Limits::default() }
 }
 
 fn script() -> Run {
@@ -160,6 +166,18 @@ impl Draft {
 
     pub(crate) fn retry(mut self, attempts: u32, initial: u64, factor: f64, max: u64) -> Self {
         self.spec.retry = Some(Retry { attempts, backoff: Backoff { initial: Span(initial), factor, max: Span(max) } });
+        self
+    }
+
+    /// The memory that its work may use, in MiB.
+    pub(crate) fn memory(mut self, mib: u64) -> Self {
+        self.spec.limits = Some(memory(mib));
+        self
+    }
+
+    /// The memory that a service of it may use, in MiB.
+    pub(crate) fn service_memory(mut self, name: &str, mib: u64) -> Self {
+        self.spec.resources.get_mut(name).unwrap().limits = Some(memory(mib));
         self
     }
 

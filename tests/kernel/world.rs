@@ -13,6 +13,7 @@ use opensculpt::kernel::answer::{Answer, Stage};
 use opensculpt::kernel::engine::Kernel;
 use opensculpt::kernel::fault::Fault;
 use opensculpt::kernel::input::{Input, Refusal, Request};
+use opensculpt::kernel::memory::Sighting;
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::state::State;
 use opensculpt::kernel::stock::Kind;
@@ -53,6 +54,8 @@ pub(crate) struct World {
     /// Things of the container engine cannot be looked at.
     pub engine_is_away: bool,
     pub no_secrets: bool,
+    /// What a look at the memory shows; none where no engine ever looks.
+    pub memory: Option<Sighting>,
     /// How long a gentle ending takes, and making something.
     pub end_takes: u64,
     pub make_takes: u64,
@@ -98,6 +101,7 @@ impl World {
             taken: HashSet::new(),
             engine_is_away: false,
             no_secrets: false,
+            memory: None,
             end_takes: 5,
             make_takes: 2,
             look_takes: 1,
@@ -415,6 +419,7 @@ impl World {
                 *self.tries_of_question.entry(question).or_default() += 1;
                 Shown::Answer { question, answer: self.answer(&about) }
             }
+            Look::Memory => Shown::Memory(self.memory.clone().unwrap()),
         };
         self.later(self.look_takes, Event::Say(Input::Shown(shown)));
     }
@@ -540,7 +545,7 @@ impl World {
         let alive: HashSet<EffectId> = self.alive.values().copied().collect();
         let open = self.kernel.state().effects.iter().filter(|(_, open)| open.process.is_some());
         let ended = open.map(|(id, _)| *id).filter(|id| !alive.contains(id)).collect();
-        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0, leftovers, ended });
+        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0, leftovers, ended, memory: self.memory.clone() });
     }
 
     pub(super) fn standing(&self) -> Vec<String> {

@@ -62,6 +62,7 @@ phases:
         enforceable: vec![Limit::Pids],
         gaps: Vec::new(),
         container_engine: None,
+        defaults: None,
     };
     let told = |host: &HostReport| {
         let lines =

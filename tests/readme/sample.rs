@@ -55,6 +55,15 @@ phases:
     run: touch held
 "#;
 
+/// Of what the workspace may use, one of the two is promised more than half.
+const LARGE: &str = r#"
+version: "1"
+name: large
+phases:
+  one: { run: "true", limits: { memory: 300Mi } }
+  two: { run: "true", limits: { memory: 300Mi } }
+"#;
+
 /// Kills the only service, and waits until that is seen.
 const END_THE_SERVICE: &str = r#"
 pid() { sculpt ps mixed --json | sed -n 's/.*"pid": \([0-9][0-9]*\).*/\1/p'; }
@@ -90,9 +99,11 @@ pub(super) fn sample() -> &'static Sample {
 }
 
 fn take(dir: &Path) -> Sample {
-    for (name, text) in [("mixed", MIXED), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY)] {
+    for (name, text) in [("mixed", MIXED), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY), ("large", LARGE)] {
         fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
     }
+    fs::create_dir_all(dir.join(".opensculpt")).unwrap();
+    fs::write(dir.join(".opensculpt/config.yaml"), "limits: { memory: 512Mi }\n").unwrap();
     let one = |command: &str| serde_json::from_str::<Value>(&shell(dir, command)).unwrap_or_else(|error| panic!("{command}: {error}"));
     let mut events = Vec::new();
     let mut run = |command: &str| events.extend(lines(&shell(dir, command)));
@@ -103,6 +114,7 @@ fn take(dir: &Path) -> Sample {
     let status = one("sculpt status --json");
     run("sculpt answer asking yes --json");
     run("sculpt run slow.yaml --json");
+    run("sculpt run large.yaml --json");
     // The next engine adopts the service.
     shell(dir, "sculpt supervise --stop");
     run("sculpt verify mixed --json");

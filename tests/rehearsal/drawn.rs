@@ -16,8 +16,13 @@ pub(super) fn manifest(seed: u64) -> String {
     }
     text.push_str("phases:\n");
     let last = if count > 2 && stream.chance(1, 5) { count - 1 } else { count };
+    let mut memory = Seed(seed).stream("memory of the manifest");
     for index in 0..last {
         phase(&mut text, &mut stream, index, index);
+        if memory.chance(1, 3) {
+            // Of a host with 1 TiB, of which 80 % may be promised: some wait for each other, and some never fit.
+            writeln!(text, "    limits: {{ memory: {}Gi }}", memory.between(100, 850)).unwrap();
+        }
     }
     if stream.chance(1, 6) {
         text.push_str("verify: { checks: [ { exec: \"true\" } ] }\n");
@@ -78,7 +83,10 @@ fn resources(text: &mut String, stream: &mut Stream, index: u64, port: Option<u6
         };
         let scope = if stream.chance(3, 4) { "goal" } else { "phase" };
         lines
-            .push(format!("svc: {{ process: \"serve {index}\", ports: [ {port} ], scope: {scope}, stop: {{ grace: {grace}s }}{health} }}"));
+            .push(format!(
+                "svc: {{ process: \"serve {index}\", ports: [ {port} ], scope: {scope}, stop: {{ grace: {grace}s }}{health}, limits: {{ memory: {}Gi }} }}",
+                index * 60 % 400
+            ));
     }
     if stream.chance(1, 8) {
         lines.push(format!("side: {{ process: \"side {index}\", scope: phase, start: before }}"));

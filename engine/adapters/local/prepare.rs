@@ -80,11 +80,7 @@ pub(super) async fn prepare(leases: &Arc<Leases>, workspace: &Workspace, vaults:
 
 /// Limits a goal as a whole.
 pub(super) fn limit(leases: &Leases, goal: &Name, limits: &Limits) -> Result<(), WorkError> {
-    let wanted = scope_limits(limits);
-    if wanted.declared().next().is_none() {
-        return Ok(());
-    }
-    check(limits, &leases.containment().limit_goal(goal, &wanted))
+    check(limits, &leases.containment().limit_goal(goal, &scope_limits(limits)))
 }
 
 /// Tries a secret's sources in their order: `env`, `file`, `command`, `generate`.

@@ -19,6 +19,7 @@ use crate::kernel::action::{EffectId, ProcessMark, Seen};
 use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::kernel::options::Shares;
 use crate::plan::explain::limits::Limit;
 use crate::ports::container::Reach;
 use crate::ports::job::{Job, WatchJob};
@@ -164,6 +165,10 @@ impl Runtime for LocalRuntime {
 
     fn enforceable(&self) -> Vec<Limit> {
         self.leases.containment().report().limits.iter().copied().map(Limit::from).collect()
+    }
+
+    fn shares(&self) -> Shares {
+        self.leases.containment().shares()
     }
 
     fn tidy(&self, goal: &Name) {

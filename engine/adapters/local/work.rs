@@ -165,7 +165,7 @@ pub(super) const fn told(exit: ProcessExit) -> Exit {
 /// Ends whatever is left in the scope of a process that has ended and used so much. What is left has used something too: its scope, where
 /// that counts, is asked once nobody is in it any more.
 pub(super) async fn sweep_up(exit: Exit, command: ProcessUsage, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
-    let usage = |lease: &Lease| Usage::from(lease.scope().usage().or_of_command(command));
+    let usage = |lease: &Lease| Usage::from(lease.scope().usage().or_of_command(command).of_ended(exit));
     if lease.scope().is_empty()? {
         return Ok(Swept { exit, leftovers: 0, survivors: Vec::new(), usage: usage(lease) });
     }

@@ -16,6 +16,7 @@ use super::supervised::{self, Supervisors};
 use super::view::View;
 use super::{spawn, user};
 use crate::base::name::Name;
+use crate::kernel::options::Shares;
 
 /// Holds the processes of one workspace together. Scopes outlive it, and are found again by their names.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Containment {
     report: Report,
     workspace: String,
     kind: Holder,
+    shares: Shares,
 }
 
 #[derive(Debug)]
@@ -73,13 +75,30 @@ impl Containment {
         let workspace = format!("sculpt-{workspace_id}");
         let counter = found.cpuacct.filter(usable);
         let pool = Pool::new(workspace.clone(), place, version, controllers, counter);
-        Some(Self { report: Report::new(mechanism, limits), workspace, kind: Holder::Groups(pool) })
+        Some(Self { report: Report::new(mechanism, limits), workspace, kind: Holder::Groups(pool), shares: Shares::default() })
     }
 
     fn supervisors(mechanism: Mechanism, workspace_id: &str, program: &Path) -> Self {
         let workspace = format!("sculpt-{workspace_id}");
         let kind = Holder::Supervisors(Supervisors::new(workspace.clone(), mechanism, PathBuf::from(program)));
-        Self { report: Report::new(mechanism, Vec::new()), workspace, kind }
+        Self { report: Report::new(mechanism, Vec::new()), workspace, kind, shares: Shares::default() }
+    }
+
+    /// The same, where the goals of the workspace may use so much. Where memory cannot be limited, nothing comes of it.
+    #[must_use]
+    pub fn with_shares(mut self, shares: Shares) -> Self {
+        if let Holder::Groups(pool) = &mut self.kind
+            && self.report.limits.contains(&Limit::Memory)
+        {
+            pool.share(shares);
+            self.shares = shares;
+        }
+        self
+    }
+
+    /// What the goals of the workspace may use, as far as it is enforced.
+    pub const fn shares(&self) -> Shares {
+        self.shares
     }
 
     /// What is used, what it enforces, and what it cannot promise.

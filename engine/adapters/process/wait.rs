@@ -58,6 +58,7 @@ fn of_command(used: &libc::rusage) -> Usage {
         largest_process: true,
         cpu_time: Some(micros(used.ru_utime) + micros(used.ru_stime)),
         oom_kills: 0,
+        oom_kills_around: 0,
     }
 }
 

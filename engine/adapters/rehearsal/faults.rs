@@ -51,11 +51,13 @@ pub enum Kind {
     Absent,
     /// The clock jumps forward.
     Jump,
+    /// The host's memory is short for a while, or cannot be seen.
+    MemoryShort,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are told.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Crash,
         Self::Torn,
         Self::DiskFull,
@@ -77,6 +79,7 @@ impl Kind {
         Self::Refuse,
         Self::Absent,
         Self::Jump,
+        Self::MemoryShort,
     ];
 
     /// Its word on the command line.
@@ -103,6 +106,7 @@ impl Kind {
             Self::Refuse => "refuse",
             Self::Absent => "absent",
             Self::Jump => "jump",
+            Self::MemoryShort => "memory-short",
         }
     }
 
@@ -130,6 +134,7 @@ impl Kind {
             Self::Refuse => "a person says no",
             Self::Absent => "nobody answers",
             Self::Jump => "the clock jumps forward",
+            Self::MemoryShort => "the host's memory is short for a while, or cannot be seen",
         }
     }
 }

@@ -10,6 +10,7 @@ mod end;
 pub mod faults;
 mod files;
 mod making;
+mod memory;
 pub mod note;
 mod planned;
 mod probe;

@@ -12,6 +12,7 @@ use super::end::Ending;
 use super::faults::{Faults, Kind};
 use super::files::Files;
 use super::making::Intent;
+use super::memory::PLENTY;
 use super::note::Note;
 use super::process::{Number, Process};
 use super::seed::{Seed, Stream};
@@ -55,6 +56,8 @@ pub(super) enum Event {
     Calls(Call),
     /// The clock jumps.
     Jumps(Span),
+    /// So much memory is left, in percent; none where nobody can see it.
+    Memory(Option<u8>),
 }
 
 /// Somebody else's process, which holds a port.
@@ -98,6 +101,8 @@ pub(super) struct World {
     pub(super) known_ports: BTreeSet<(u16, bool)>,
     /// How often a check was asked.
     pub(super) asked: HashMap<String, u32>,
+    /// How much memory is left, in percent; none where nobody can see it.
+    pub(super) memory_left: Option<u8>,
     pub(super) notes: Vec<Note>,
     pub(super) violations: Vec<String>,
     /// The life of the engine that lives, from 1.
@@ -142,6 +147,7 @@ impl World {
             customs: BTreeMap::new(),
             known_ports: BTreeSet::new(),
             asked: HashMap::new(),
+            memory_left: Some(PLENTY),
             notes: Vec::new(),
             violations: Vec::new(),
             life: 0,
@@ -154,6 +160,7 @@ impl World {
             begun: 0,
             faults,
         };
+        world.draw_memory();
         if world.faults.has(Kind::Jump) {
             let mut stream = seed.stream("jump");
             for _ in 0..stream.between(0, 2) {
@@ -236,6 +243,7 @@ impl World {
                 self.strangers.remove(&stranger);
             }
             Event::Calls(call) => call(),
+            Event::Memory(left) => self.memory_changes(left),
             Event::Jumps(by) => {
                 self.jumped += by.0;
                 self.note(None, Kind::Jump, format!("the clock jumps forward by {}", by.human()));

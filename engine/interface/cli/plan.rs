@@ -60,7 +60,9 @@ impl Plan {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
         let (plan, document) = compiled(context, &workspace, &self.file, &self.choices)?;
+        let limits = workspace.config()?.limits;
         let mut host = host::look(&environment());
+        host.defaults = Some(limits);
         let engine = preflight::engine_of(&plan, &environment());
         host.container_engine = engine.as_ref().ok().and_then(|engine| engine.as_ref().map(ToString::to_string));
         let explanation = explain(&plan, &host);
@@ -77,6 +79,7 @@ impl Plan {
         }
         let mut refused = host::refused(&plan, || host);
         refused.extend(engine.err());
+        refused.extend(host::too_large(&plan, host::room_here(&limits)));
         if !refused.is_empty() {
             return Err(Failure::Unmet(refused));
         }

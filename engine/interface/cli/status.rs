@@ -10,6 +10,8 @@ use crate::base::name::Name;
 use crate::base::time::Span;
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{Look, Tone, show, show_json};
+use crate::kernel::pressure::Pressure;
+use crate::views::memory::MemoryStatus;
 use crate::views::place::goal;
 use crate::views::replay::Replay;
 use crate::views::standing::GoalOutcome;
@@ -37,7 +39,7 @@ impl Status {
             show_json(&status)?;
             return Ok(0);
         }
-        let mut text = String::new();
+        let mut text = status.memory.as_ref().map(|memory| pressure(memory, context.out)).unwrap_or_default();
         for goal in &status.goals {
             text.push_str(&paragraph(goal, whole, context.out));
         }
@@ -65,6 +67,21 @@ pub fn only(replay: &Replay, given: Option<&str>, context: &Context) -> Result<O
     let name = named(context, given)?;
     let (name, _) = goal(&replay.state, name.as_str())?;
     Ok(Some(name.clone()))
+}
+
+/// How the memory stands, where that is worth a line.
+fn pressure(memory: &MemoryStatus, look: Look) -> String {
+    let waiting = match memory.waiting.as_slice() {
+        [] => String::new(),
+        [one] => format!("; {one} waits for it"),
+        many => format!("; {} phases wait for it", many.len()),
+    };
+    let line = match memory.pressure {
+        Some(Pressure::Calm) => return String::new(),
+        None => format!("memory pressure is unknown: {}{waiting}", memory.why),
+        Some(level) => format!("memory pressure ({}): {}; nothing new begins{waiting}", level.word(), memory.why),
+    };
+    format!("{}\n", look.paint(Tone::Yellow, &line))
 }
 
 fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {

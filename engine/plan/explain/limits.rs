@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::owner::Owner;
+use crate::manifest::config::DefaultLimits;
 use crate::manifest::policy::{Enforce, Limits};
 use crate::plan::sealed::Plan;
 
@@ -44,6 +45,9 @@ pub struct HostReport {
     /// The container engine that was found, where the plan needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_engine: Option<String>,
+    /// What the workspace lets its goals use; none where it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<DefaultLimits>,
 }
 
 /// The limits of a goal, a phase or a resource.

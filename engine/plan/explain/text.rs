@@ -180,6 +180,13 @@ fn limits(page: &mut Page, explanation: &Explanation) {
     let host = &explanation.host;
     let can = if host.enforceable.is_empty() { "nothing".to_owned() } else { words(&host.enforceable) };
     page.line(format_args!("  this host holds processes together by {}, and can limit {can}", host.mechanism));
+    if let Some(defaults) = &host.defaults {
+        let unenforced = if host.enforceable.contains(&Limit::Memory) { "" } else { ": not enforced on this host" };
+        let (whole, goal) = (defaults.memory, defaults.goal_memory);
+        page.line(format_args!(
+            "  all goals of the workspace may use {whole} of memory, and one that declares no limit {goal}{unenforced}"
+        ));
+    }
     if let Some(engine) = &host.container_engine {
         page.line(format_args!("  containers are those of {engine}"));
     }

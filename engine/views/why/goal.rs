@@ -1,6 +1,7 @@
 //! Why a goal stands as it does: its worst phases, what it waits for, what of it lives.
 
 use super::super::leaks::leaks;
+use super::super::memory::waits_for_memory;
 use super::super::outside::Outside;
 use super::super::phase::{list, summary};
 use super::super::replay::Replay;
@@ -10,7 +11,7 @@ use super::Explanation;
 use crate::base::name::Name;
 use crate::kernel::outcome::Outcome;
 use crate::kernel::phase::PhaseState;
-use crate::kernel::state::{Goal, Run};
+use crate::kernel::state::{Goal, Run, State};
 
 /// Up to so many phases are told of one by one.
 const TOLD: usize = 10;
@@ -23,9 +24,10 @@ pub(super) fn explain(explanation: &mut Explanation, name: &Name, goal: &Goal, r
     if let Some(end) = &run.ended {
         explanation.say(format!("{} ended {} ago, after {}.", run.id, (outside.now - end.at).human(), (end.at - run.started).human()));
     }
-    tell(explanation, run, |state| matches!(state, PhaseState::Done(Outcome::Failed | Outcome::Unknown)));
+    tell(explanation, &replay.state, run, |state| matches!(state, PhaseState::Done(Outcome::Failed | Outcome::Unknown)));
     if run.ended.is_none() {
-        tell(explanation, run, |state| {
+        held(explanation, run, replay, outside);
+        tell(explanation, &replay.state, run, |state| {
             matches!(state, PhaseState::Waiting | PhaseState::Running | PhaseState::Verifying | PhaseState::BackingOff)
         });
         let pending = run.phases.iter().filter(|phase| phase.state == PhaseState::Pending).count();
@@ -49,11 +51,29 @@ pub(super) fn explain(explanation: &mut Explanation, name: &Name, goal: &Goal, r
     hints(explanation, name, run, outcome);
 }
 
+/// Tells of the phases that could start and wait for memory, the first few of them.
+fn held(explanation: &mut Explanation, run: &Run, replay: &Replay, outside: &Outside<'_>) {
+    if !outside.engine {
+        return;
+    }
+    let ready = run.plan.indexed().filter(|(ix, _)| run.phase(*ix).state == PhaseState::Ready);
+    let held: Vec<String> = ready
+        .filter_map(|(ix, planned)| {
+            Some(format!("{} could start, and waits for {}.", planned.name, waits_for_memory(&replay.state, run, ix)?))
+        })
+        .collect();
+    let more = held.len().saturating_sub(TOLD);
+    held.into_iter().take(TOLD).for_each(|sentence| explanation.say(sentence));
+    if more > 0 {
+        explanation.say(format!("So do {more} more."));
+    }
+}
+
 /// Tells of the phases in some states, the first few of them.
-fn tell(explanation: &mut Explanation, run: &Run, wanted: impl Fn(PhaseState) -> bool) {
+fn tell(explanation: &mut Explanation, state: &State, run: &Run, wanted: impl Fn(PhaseState) -> bool) {
     let found: Vec<_> = run.plan.indexed().filter(|(ix, _)| wanted(run.phase(*ix).state)).collect();
     for (ix, planned) in found.iter().take(TOLD) {
-        explanation.say(format!("{} is {}: {}.", planned.name, run.phase(*ix).state.word(), summary(run, *ix)));
+        explanation.say(format!("{} is {}: {}.", planned.name, run.phase(*ix).state.word(), summary(state, run, *ix)));
     }
     if found.len() > TOLD {
         explanation.say(format!("So are {} more.", found.len() - TOLD));

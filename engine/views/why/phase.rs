@@ -1,6 +1,7 @@
 //! Why a phase stands as it does.
 
 use super::super::check::describe;
+use super::super::memory::{is_elsewhere, waits_for_memory};
 use super::super::outside::Outside;
 use super::super::phase::{fault_word, list, roots, summary, unlock_words, unmet};
 use super::super::replay::Replay;
@@ -26,6 +27,7 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
             let waits = waits_for_turn(run, replay).unwrap_or_else(|| "it waits for its group's turn".to_owned());
             explanation.say(format!("{owner} could start, but {waits}."));
         }
+        PhaseState::Ready | PhaseState::BackingOff if held(explanation, run, ix, replay) => {}
         PhaseState::Ready => {
             let used = run.phases.iter().filter(|phase| phase.state.holds_slot()).count();
             explanation.say(format!("{owner} could start, and waits for a slot: {used} of {} are in use.", run.plan.concurrency));
@@ -46,7 +48,7 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
             }
             explanation.hint(format!("answer it: `sculpt answer {owner} yes` or `sculpt answer {owner} no`"));
         }
-        PhaseState::BackingOff => explanation.say(format!("{owner} waits before its next attempt: {}.", summary(run, ix))),
+        PhaseState::BackingOff => explanation.say(format!("{owner} waits before its next attempt: {}.", summary(&replay.state, run, ix))),
         PhaseState::Done(outcome) => done(explanation, run, ix, outcome, outside),
     }
     let interrupted = replay
@@ -81,6 +83,22 @@ fn tell_suspects(explanation: &mut Explanation, mut suspects: Vec<SuspectStatus>
         let changed = count(u32::try_from(others.len()).unwrap_or(u32::MAX), "other thing", "other things");
         explanation.say(format!("Meanwhile {changed} appeared on the host that may be anybody's: `sculpt ps`."));
     }
+}
+
+/// Tells what a phase waits for that is not admitted; false where it is.
+fn held(explanation: &mut Explanation, run: &Run, ix: PhaseIx, replay: &Replay) -> bool {
+    let state = &replay.state;
+    let Some(memory) = waits_for_memory(state, run, ix) else { return false };
+    explanation.say(format!("{} could start, and waits for {memory}.", run.owner(ix)));
+    if state.memory.short().is_some() {
+        if is_elsewhere(state) {
+            explanation.say("Nothing of this workspace is at work: somebody else uses the memory.");
+        }
+        explanation.hint("end something that uses memory; `sculpt top` shows what is used by this workspace");
+    } else {
+        explanation.hint("end what is promised memory, with `sculpt stop` or `sculpt down`, or lower a `limits: { memory: … }`");
+    }
+    true
 }
 
 fn pending(explanation: &mut Explanation, run: &Run, ix: PhaseIx) {

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use super::files::{self, failed};
 use super::meter::Meter;
+use super::shared::Kills;
 use crate::adapters::process::clone::{Membership, lives_in};
 use crate::adapters::process::deadline::Deadline;
 use crate::adapters::process::identity::{open_pid, send};
@@ -59,6 +60,8 @@ pub(in super::super) struct Group {
     events: OnceLock<File>,
     limited: Mutex<Vec<Limited>>,
     meter: Meter,
+    /// What its goal counts for all of it.
+    kills: OnceLock<Arc<Kills>>,
 }
 
 impl Group {
@@ -73,7 +76,17 @@ impl Group {
             Version::V1 => None,
         };
         let meter = Meter::of(if was_there { None } else { Some(0) });
-        Ok(Self { dir, version, folder, killed, procs: OnceLock::new(), events: OnceLock::new(), limited: Mutex::default(), meter })
+        Ok(Self {
+            dir,
+            version,
+            folder,
+            killed,
+            procs: OnceLock::new(),
+            events: OnceLock::new(),
+            limited: Mutex::default(),
+            meter,
+            kills: OnceLock::new(),
+        })
     }
 
     pub(in super::super) fn dir(&self) -> &Path {
@@ -85,6 +98,17 @@ impl Group {
         let mut all = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|known| limited.iter().all(|new| new.dir != known.dir));
         all.extend(limited);
+    }
+
+    /// Who of the goal is killed for want of memory is counted there, and not for each of its groups.
+    pub(super) fn share_kills(&self, kills: Arc<Kills>) {
+        // Whoever set it before has set the same.
+        drop(self.kills.set(kills));
+    }
+
+    /// How often that was by now, whoever of the goal it was.
+    pub(super) fn kills_of_goal(&self) -> u64 {
+        self.kills.get().map(|kills| kills.count()).unwrap_or_default()
     }
 
     pub(super) fn limited(&self) -> Vec<Limited> {

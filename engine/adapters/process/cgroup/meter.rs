@@ -7,7 +7,8 @@
 //! | processor time | `cpu.stat`: `usage_usec` | `cpuacct.usage` |
 //!
 //! Memory is counted where a group has a directory of its own for it, which goes with its user: one that was limited, or serves a resource,
-//! or is part of a goal that is limited. Processor time is counted by every group of version 2. Those of attempts are used again and count
+//! or is part of a goal that declares a limit. Of any other goal all kills are counted together: who among those that ended meanwhile were
+//! killed is told by how they ended. Processor time is counted by every group of version 2. Those of attempts are used again and count
 //! on: what a user used is the difference to what the one before has left.
 
 use std::fs::File;
@@ -34,12 +35,14 @@ struct Readings {
     begun: Option<u64>,
     /// What its user has read last.
     last: Option<u64>,
+    /// How many of its goal had been killed for want of memory when its user took it.
+    kills: u64,
 }
 
 impl Meter {
     /// One that stands there, or nobody knows where.
     pub(super) fn of(begun: Option<u64>) -> Self {
-        Self { stat: OnceLock::new(), readings: Mutex::new(Readings { begun, last: None }) }
+        Self { stat: OnceLock::new(), readings: Mutex::new(Readings { begun, last: None, kills: 0 }) }
     }
 
     /// Whether nobody knows where it stood when its user began.
@@ -89,7 +92,14 @@ impl Group {
             largest_process: false,
             cpu_time,
             oom_kills: u32::try_from(kills).unwrap_or(u32::MAX),
+            oom_kills_around: self.kills_around(),
         }
+    }
+
+    /// How many of its goal were killed for want of memory since its user took it, be they its own or not.
+    fn kills_around(&self) -> u32 {
+        let before = self.meter().readings.lock().unwrap_or_else(PoisonError::into_inner).kills;
+        u32::try_from(self.kills_of_goal().saturating_sub(before)).unwrap_or(u32::MAX)
     }
 
     /// The memory that the members use now, where it is counted for them alone.
@@ -101,7 +111,9 @@ impl Group {
 
     /// Whoever takes it now has used nothing yet: what it counts from here on is theirs.
     pub(super) fn begin_counting(&self) {
+        let kills = self.kills_of_goal();
         let mut readings = self.meter().readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.kills = kills;
         if let Some(last) = readings.last.take() {
             readings.begun = Some(last);
             return;

@@ -5,3 +5,4 @@ pub(super) mod group;
 pub(in crate::adapters) mod hierarchy;
 mod meter;
 pub(super) mod pool;
+mod shared;

@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::files::{self, failed};
 use super::group::{Group, Limited, Version};
 use super::hierarchy::Place;
+use super::shared::Shared;
 use crate::adapters::process::limits::{Enforcement, Limit, Limits};
 use crate::adapters::process::scope::ScopeError;
+use crate::kernel::options::Shares;
 
 /// CPU time is handed out in periods of this many microseconds, as Docker and systemd do.
 const CPU_PERIOD: u64 = 100_000;
@@ -28,6 +30,7 @@ pub(in super::super) struct Pool {
     controllers: Vec<(Limit, Place)>,
     /// Where version 1 counts processor time, where the groups themselves do not.
     counter: Option<Place>,
+    pub(super) shares: Shares,
     goals: Mutex<HashMap<String, Goal>>,
 }
 
@@ -35,6 +38,8 @@ pub(in super::super) struct Pool {
 struct Goal {
     limited: Vec<Limited>,
     limits: Limits,
+    /// What holds for all of it that nobody declared; none before its first group.
+    shared: Option<Shared>,
     next: u32,
     free: Vec<(String, Arc<Group>)>,
     /// What attempts were given, in use or free. Only these come back into the pool.
@@ -62,7 +67,7 @@ impl Pool {
         counter: Option<Place>,
     ) -> Self {
         let counter = counter.filter(|_| version == Version::V1);
-        Self { workspace, place, version, controllers, counter, goals: Mutex::default() }
+        Self { workspace, place, version, controllers, counter, shares: Shares::default(), goals: Mutex::default() }
     }
 
     fn root(&self) -> PathBuf {
@@ -72,7 +77,7 @@ impl Pool {
     /// An empty group for an attempt, with its name `goal/aN`.
     pub(in super::super) fn take(&self, goal: &str) -> Result<(String, Arc<Group>), ScopeError> {
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = goals.entry(goal.to_owned()).or_default();
+        let entry = self.entry(&mut goals, goal);
         if let Some(free) = entry.free.pop() {
             free.1.begin_counting();
             return Ok(free);
@@ -87,6 +92,9 @@ impl Pool {
             // One that an engine before us left in use is not ours to share.
             if group.is_empty()? {
                 group.limit(entry.limited.clone());
+                if let Some(kills) = entry.shared.as_ref().and_then(|shared| shared.kills.clone()) {
+                    group.share_kills(kills);
+                }
                 if group.meter().is_unknown() {
                     group.begin_counting();
                 }
@@ -106,8 +114,8 @@ impl Pool {
         // Where the engine stood elsewhere when it made the group, that one is the group.
         let dir = self.existing(name).next().unwrap_or_else(|| self.root().join(name));
         let group = Group::open(dir, self.version)?;
-        let goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
-        group.limit(goals.get(goal).map(|goal| goal.limited.clone()).unwrap_or_default());
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        group.limit(self.entry(&mut goals, goal).limited.clone());
         drop(goals);
         if group.meter().is_unknown() {
             group.begin_counting();
@@ -222,13 +230,26 @@ impl Pool {
         Ok(())
     }
 
-    /// Limits a goal as a whole; before its first process.
+    /// Limits a goal as a whole; before its first process. What nobody declared is what the workspace gives it.
     pub(in super::super) fn limit_goal(&self, goal: &str, limits: &Limits) -> Enforcement {
-        let (limited, enforcement) = self.apply(goal, limits);
+        let shared = self.shared(goal, limits.memory.is_none());
+        let (mut limited, enforcement) = self.apply(goal, limits);
+        limited.extend(shared.limited.iter().filter(|shared| limited.iter().all(|own| own.dir != shared.dir)).cloned().collect::<Vec<_>>());
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = goals.entry(goal.to_owned()).or_default();
-        (entry.limited, entry.limits) = (limited, *limits);
+        (entry.limited, entry.limits, entry.shared) = (limited, *limits, Some(shared));
         enforcement
+    }
+
+    /// A goal, limited as the workspace wants it from its first group on.
+    fn entry<'g>(&self, goals: &'g mut HashMap<String, Goal>, goal: &str) -> &'g mut Goal {
+        let entry = goals.entry(goal.to_owned()).or_default();
+        if entry.shared.is_none() {
+            let shared = self.shared(goal, entry.limits.memory.is_none());
+            entry.limited.extend(shared.limited.iter().cloned());
+            entry.shared = Some(shared);
+        }
+        entry
     }
 
     /// Limits one group; before its first process.
@@ -242,7 +263,7 @@ impl Pool {
         enforcement
     }
 
-    fn apply(&self, name: &str, limits: &Limits) -> (Vec<Limited>, Enforcement) {
+    pub(super) fn apply(&self, name: &str, limits: &Limits) -> (Vec<Limited>, Enforcement) {
         let (mut all, mut enforcement) = (Vec::new(), Enforcement::default());
         for limit in limits.declared() {
             match self.apply_one(name, limit, limits) {

@@ -7,9 +7,11 @@ use crate::kernel::action::{Effect, Seen};
 use crate::kernel::answer::{Said, Stage};
 use crate::kernel::fault::Fault;
 use crate::kernel::outcome::{Outcome, Proof, Verdict};
+use crate::kernel::pressure::Pressure;
 use crate::kernel::record::{Record, StopReason};
 use crate::kernel::state::{Goal, Run, State};
 use crate::plan::sealed::PhaseIx;
+use crate::views::memory::waits_for_memory;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +25,20 @@ pub enum Event {
         goal: String,
         /// How many phases it has.
         phases: usize,
+    },
+    /// The host's memory is shorter than it was, or less short.
+    Pressure {
+        /// How short; none where that is unknown.
+        level: Option<Pressure>,
+        /// What makes it so, or why it cannot be seen.
+        why: String,
+    },
+    /// A phase that could start waits for memory.
+    Held {
+        /// The phase.
+        phase: String,
+        /// What it waits for.
+        why: String,
     },
     /// An attempt of a phase began.
     PhaseStarted {
@@ -168,6 +184,12 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
         Record::RunStarted { run, plan, .. } => {
             Some(Event::RunStarted { run: run.to_string(), goal: plan.goal.to_string(), phases: plan.phases.len() })
         }
+        // Where only the room has changed, it is as short as before.
+        Record::Pressure { level, vitals, .. } => {
+            let since = state.memory.known.as_ref().map(|known| known.since);
+            (since == Some(at)).then(|| Event::Pressure { level: Some(*level), why: level.cause(vitals) })
+        }
+        Record::PressureUnknown { why } => Some(Event::Pressure { level: None, why: why.clone() }),
         Record::ResourceReady { owner, evidence } => Some(Event::ResourceReady { resource: owner.to_string(), evidence: evidence.clone() }),
         Record::ResourceGone { owner, evidence } => {
             Some(Event::ResourceGone { resource: owner.to_string(), evidence: evidence.clone(), failed: false, survivors: Vec::new() })
@@ -182,6 +204,9 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
         _ => {
             let run = state.run(record.run()?)?;
             match record.phase() {
+                Some(ix) if matches!(record, Record::Held { .. }) => {
+                    Some(Event::Held { phase: run.owner(ix).to_string(), why: waits_for_memory(state, run, ix)? })
+                }
                 Some(ix) => phase_event(at, record, run, ix),
                 None => run_event(at, record, run),
             }

@@ -5,6 +5,7 @@ use super::reporter::{Out, Reporter};
 use crate::base::time::{Span, Timestamp};
 use crate::interface::terminal::{Look, Tone};
 use crate::kernel::fault::Fault;
+use crate::kernel::pressure::Pressure;
 use crate::views::phase::fault_word;
 
 /// Writes each event as a line.
@@ -49,6 +50,10 @@ pub fn line(event: &Event, look: Look) -> Option<String> {
             let s = if *phases == 1 { "" } else { "s" };
             format!("{} with {phases} phase{s}", mark("running", &format!("{run} started")))
         }
+        Event::Pressure { level, why } => {
+            format!("{}: {why}", mark("waiting", &format!("memory pressure {}", level.map_or("unknown", Pressure::word))))
+        }
+        Event::Held { phase, why } => format!("{} {phase}: for {why}", mark("waiting", "waits")),
         Event::PhaseStarted { phase, attempt: 1 } => format!("{} {phase}", mark("running", "started")),
         Event::PhaseStarted { phase, attempt } => format!("{} {phase}: attempt {attempt}", mark("running", "started")),
         Event::PhaseVerifying { .. } => return None,

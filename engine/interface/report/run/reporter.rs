@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::event::{Endings, Event, Moment, event};
 use crate::base::time::Timestamp;
+use crate::kernel::pressure::Pressure;
 use crate::kernel::record::Record;
 use crate::kernel::state::State;
 
@@ -20,6 +21,8 @@ pub trait Reporter {
 pub struct Reporting {
     reporter: Box<dyn Reporter>,
     endings: Endings,
+    /// Whether it was told that memory is short, or that something waits for it.
+    short: bool,
 }
 
 impl std::fmt::Debug for Reporting {
@@ -31,12 +34,19 @@ impl std::fmt::Debug for Reporting {
 impl Reporting {
     /// Reports to this one.
     pub fn to(reporter: Box<dyn Reporter>) -> Self {
-        Self { reporter, endings: Endings::default() }
+        Self { reporter, endings: Endings::default(), short: false }
     }
 
     /// Takes a record with the state after it, and gives the event that it was.
     pub fn observe(&mut self, at: Timestamp, record: &Record, state: &State) -> Option<Event> {
         let event = event(at, record, state).or_else(|| self.endings.event(record))?;
+        match &event {
+            // That there is enough is no news to who has not heard otherwise.
+            Event::Pressure { level: Some(Pressure::Calm), .. } if !std::mem::take(&mut self.short) => return None,
+            Event::Pressure { level, .. } => self.short = *level != Some(Pressure::Calm),
+            Event::Held { .. } => self.short = true,
+            _ => {}
+        }
         self.reporter.tell(at, &event);
         Some(event)
     }
