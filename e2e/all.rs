@@ -25,6 +25,7 @@ mod ordinary_user;
 mod part;
 mod people;
 mod phases;
+mod ports;
 mod resume;
 mod retry;
 mod reverify;

@@ -74,6 +74,75 @@ fn a_goal_of_containers_stands_is_labelled_and_goes() {
     assert_eq!((containers(&workspace).len(), of_workspace(&workspace, &["volume", "ls", "-q"]).len()), (0, 1), "data stays");
     workspace.sculpt("down shop --volumes").run().expect(0);
     expect_nothing_in_docker(&workspace, "down --volumes");
+    assert_eq!(images(&workspace), [""; 0], "what was built goes too");
+}
+
+/// The images that were built for a workspace.
+fn images(workspace: &Workspace) -> Vec<String> {
+    let filter = format!("label=io.opensculpt.built.workspace={}", workspace.id().unwrap());
+    let listed = docker(&["images", "-a", "-q", "--filter", &filter]);
+    listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_image_that_somebody_uses_stays_and_that_is_said() {
+    if !there_is_docker("an image that somebody uses") {
+        return;
+    }
+    let workspace = shop();
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let tag = format!("sculpt-{}-shop-web-httpd:latest", &workspace.id().unwrap()[..8]);
+    let user = docker(&["create", "--name", &format!("user-{}", workspace.mark), &tag, "true"]);
+    let down = workspace.sculpt("down shop --volumes").run().expect(1);
+    assert!(down.said().contains(&tag) && down.said().contains("it is in use"), "{}", down.said());
+    assert_eq!(images(&workspace).len(), 1);
+    docker(&["rm", &user]);
+    // Under another name it is somebody else's: only ours goes.
+    let theirs = format!("theirs-{}:latest", workspace.mark);
+    docker(&["tag", &tag, &theirs]);
+    workspace.sculpt("down shop --volumes").run().expect(0);
+    assert_eq!(docker(&["images", "-q", &tag]), "");
+    assert_eq!(images(&workspace).len(), 1);
+    docker(&["rmi", &theirs]);
+    assert_eq!(images(&workspace), [""; 0]);
+}
+
+#[test]
+fn work_in_an_image_finds_a_service_by_its_name_and_shares_its_volume() {
+    if !there_is_docker("work in an image on a network") {
+        return;
+    }
+    let workspace = Workspace::with_goal(&format!(
+        "
+version: \"1\"
+name: migrate
+phases:
+  shared:
+    resources: {{ net: {{ network: {{}}, scope: goal }}, data: {{ volume: {{}}, scope: goal, keep: false }} }}
+  web:
+    needs: [shared]
+    resources:
+      httpd:
+        container: {{ image: {IMAGE}, command: httpd -f -p 80 -h /data, networks: [ net ], volumes: [ \"data:/data\" ] }}
+        stop: {{ grace: 0s }}
+        scope: goal
+  migration:
+    needs: [web]
+    image: {IMAGE}
+    run: |
+      echo from the migration > /data/page
+      wget -q -O answer http://httpd/page
+      cat /conf/setting > seen
+    networks: [ net ]
+    volumes: [ \"data:/data\", \"./conf:/conf:ro\" ]
+    verify: {{ checks: [ {{ file: {{ path: answer, contains: migration }} }} ] }}
+"
+    ));
+    workspace.write("conf/setting", "set\n");
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    assert_eq!((workspace.read("answer").trim(), workspace.read("seen").trim()), ("from the migration", "set"));
+    workspace.sculpt("down migrate").run().expect(0);
+    expect_nothing_in_docker(&workspace, "down");
 }
 
 #[test]
@@ -123,6 +192,77 @@ phases:
     let phase = workspace.phase("hog");
     assert!(phase["why"].as_str().unwrap().contains("killed for want of memory: its limit is 16Mi"), "{phase}");
     expect_nothing_in_docker(&workspace, "want of memory");
+}
+
+#[test]
+fn a_port_that_a_container_cannot_have_is_anothers_by_name_or_becomes_the_next() {
+    if !there_is_docker("a port of a container") {
+        return;
+    }
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let goal = |claim: &str| {
+        let check = "http: { url: \"http://127.0.0.1:{{ resources.it.port }}/\", status: 404 }";
+        format!(
+            "
+version: \"1\"
+name: ports
+phases:
+  web:
+    resources:
+      it: {{ container: {{ image: {IMAGE}, command: httpd -f -p 80 }}, ports: [ {claim} ], stop: {{ grace: 0s }}, scope: goal }}
+    verify: {{ checks: [ {{ {check} }} ] }}
+"
+        )
+    };
+    let workspace = Workspace::with_goal(&goal(&format!("\"127.0.0.1:{port}:80\"")));
+    let refused = workspace.sculpt("run goal.yaml").run().expect(1);
+    let named = format!("port 127.0.0.1:{port}:80 is held by process {} `", std::process::id());
+    assert!(refused.said().contains(&named), "{}", refused.said());
+    workspace.goal(&goal(&format!("{{ port: \"127.0.0.1:{port}:80\", fallback: next-free }}")));
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let chosen = workspace.ps()["resources"][0]["ports"][0]["port"].as_u64().unwrap();
+    assert!(chosen > u64::from(port));
+    let [container] = &containers(&workspace)[..] else { panic!("{:?}", containers(&workspace)) };
+    assert_eq!(docker(&["port", container]), format!("80/tcp -> 127.0.0.1:{chosen}"));
+    workspace.sculpt("down ports").run().expect(0);
+    expect_nothing_in_docker(&workspace, "down");
+}
+
+#[test]
+fn what_a_container_uses_is_measured_while_it_lives_and_kept() {
+    if !there_is_docker("what a container uses") {
+        return;
+    }
+    let workspace = Workspace::with_goal(&format!(
+        "
+version: \"1\"
+name: meter
+limits: {{ memory: 1Gi, pids: 64 }}
+phases:
+  web:
+    resources:
+      it: {{ container: {{ image: {IMAGE}, command: sleep 86400 }}, limits: {{ pids: 4096 }}, stop: {{ grace: 0s }}, scope: goal }}
+"
+    ));
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let top = workspace.sculpt("top --json").run().expect(0).json();
+    let place = &top["places"][0];
+    assert_eq!((&place["owner"], &place["kind"], &place["live"]), (&"meter/web/it".into(), &"container".into(), &true.into()), "{top}");
+    assert_eq!(place["processes"], 1, "{top}");
+    let peak = place["peak_memory"].as_u64().unwrap();
+    assert!(peak > 0 && place["memory"].as_u64().unwrap() > 0 && place["cpu_ms"].as_u64().is_some(), "{top}");
+    // It has its goal's limits for itself, also where its own are larger.
+    assert_eq!((&place["limits"]["pids"], &place["limits"]["memory"]), (&64.into(), &"1Gi".into()), "{top}");
+    let limits = docker(&["inspect", "--format", "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}", &containers(&workspace)[0]]);
+    assert_eq!(limits, "1073741824 64");
+    let plan = workspace.sculpt("plan goal.yaml").run().expect(0);
+    assert!(plan.out.contains("what the containers of a goal use together"), "{}", plan.said());
+    workspace.sculpt("down meter").run().expect(0);
+    // Its last words are waited for after its end.
+    let used = until("its end in the journal", || workspace.records().into_iter().find(|record| record["seen"]["saw"] == "exited"));
+    let usage = &used["seen"]["usage"];
+    assert!(usage["peak_memory"].as_u64().unwrap() >= peak && usage["cpu_ms"].as_u64().is_some(), "{used}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::world::workspace::Workspace;
 const PARTS: [&str; 6] = ["leaks::", "grace::", "endings::", "people::", "again::", "journal::"];
 
 /// Runs a program as nobody, from copies that nobody may read.
-fn as_nobody(folder: &tempfile::TempDir) -> Command {
+pub(crate) fn as_nobody(folder: &tempfile::TempDir) -> Command {
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let sculpt = folder.path().join("sculpt");
     std::fs::copy(program::path(), &sculpt).unwrap();

@@ -21,17 +21,18 @@ use crate::manifest::work::OneOrMany;
 const KEY: usize = 16;
 
 impl Texts<'_> {
-    /// Looks at the phase.
-    pub(super) fn brief(&self) -> Result<Brief, TextError> {
-        let spec = &self.planned().spec;
-        let wanted = match &spec.when {
-            None => true,
-            Some(Condition::Boolean(wanted)) => *wanted,
-            Some(Condition::Expression(expression)) => self.holds(expression)?,
-        };
-        if !wanted {
-            return Ok(Brief::default());
+    /// Whether the phase is to take part.
+    pub(super) fn wanted(&self) -> Result<bool, TextError> {
+        match &self.planned().spec.when {
+            None => Ok(true),
+            Some(Condition::Boolean(wanted)) => Ok(*wanted),
+            Some(Condition::Expression(expression)) => self.holds(expression),
         }
+    }
+
+    /// Looks at the phase, which is wanted.
+    pub(super) fn brief(&self) -> Result<Brief, TextError> {
+        let (spec, wanted) = (&self.planned().spec, true);
         let mut outputs = IndexMap::new();
         for (name, text) in &spec.outputs {
             outputs.insert(name.clone(), self.text(text)?);
@@ -50,7 +51,8 @@ impl Texts<'_> {
         let fingerprint = texts.fingerprint(&concealed, &rendered)?;
         let unconnected = texts.unconnected(checks)?;
         let subjects = texts.subjects(checks)?.into_iter().collect();
-        Ok(Brief { wanted, fingerprint, outputs, checks: keys, unconnected, subjects })
+        let ports = self.chosen().to_vec();
+        Ok(Brief { wanted, fingerprint, outputs, checks: keys, unconnected, subjects, ports })
     }
 
     /// The hash of work, inputs, resources and checks after templating.
@@ -70,6 +72,13 @@ impl Texts<'_> {
         });
         if let (Some(image), Some(amounts_to)) = (&spec.image, amounts_to.as_object_mut()) {
             amounts_to.insert("image".to_owned(), concealed.value(image)?);
+            if !spec.networks.is_empty() || !spec.volumes.is_empty() {
+                amounts_to.insert("image_has".to_owned(), json!([spec.networks, concealed.value(&spec.volumes)?]));
+            }
+        }
+        let moved: Vec<_> = self.chosen().iter().filter(|port| port.taken_by.is_some()).map(|port| (&port.declared, port.port)).collect();
+        if let (false, Some(amounts_to)) = (moved.is_empty(), amounts_to.as_object_mut()) {
+            amounts_to.insert("ports".to_owned(), json!(moved));
         }
         Ok(hash(&amounts_to))
     }
@@ -108,8 +117,8 @@ impl Texts<'_> {
     fn unconnected(&self, checks: &[Check]) -> Result<Vec<String>, TextError> {
         let spec = &self.planned().spec;
         let mut missing = Vec::new();
-        for resource in spec.resources.values() {
-            for text in self.ports(resource)? {
+        for (name, resource) in &spec.resources {
+            for text in self.ports(name, resource)? {
                 let Some(port) = text.parse::<Listen>().ok().filter(|listen| !listen.udp) else { continue };
                 if !checks.iter().any(|check| self.connects(check, &port.port.to_string())) {
                     missing.push(text);
@@ -125,7 +134,7 @@ impl Texts<'_> {
         let mut subjects = Vec::new();
         for (check, index) in checks.iter().zip(0..).filter(|(check, _)| check.kind.exec.is_none()) {
             for (name, resource) in &self.planned().spec.resources {
-                let ports = self.ports(resource)?;
+                let ports = self.ports(name, resource)?;
                 let connects =
                     ports.iter().filter_map(|text| text.parse::<Listen>().ok()).any(|port| self.connects(check, &port.port.to_string()));
                 let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));

@@ -5,7 +5,7 @@
 //! | environment | the goal's, the phase's and its own `env` and `env_file`, and the marks; nothing of the host's |
 //! | `data:/var/lib` | the volume resource `data`: of its own phase, else of any phase of the goal |
 //! | `./conf:/etc/x:ro`, `/srv:/srv` | a path: from the workspace, or absolute |
-//! | `networks: [n]` | the network resource `n`, found as volumes are; it is found there under its own resource's name |
+//! | `networks: [n]` | the network resource `n`, found as volumes are; it is found there under its own resource's name, work under its phase's |
 //! | a command as a text | its words, as Compose cuts them: no shell is needed in the image |
 
 use std::path::{Component, Path, PathBuf};
@@ -44,19 +44,19 @@ impl Texts<'_> {
             (None, None) => return Err((Fault::System, format!("{name} has neither an image nor a folder to build one from"))),
         };
         let command = declared.command.as_ref().map(|command| self.words(command)).transpose()?;
-        let ports = resource.ports.iter().map(|port| {
-            let text = self.port(port)?;
-            text.parse().map_err(|error: crate::manifest::port::PortError| (Fault::System, error.to_string()))
-        });
+        let ports = self
+            .ports(name, resource)?
+            .into_iter()
+            .map(|text| text.parse().map_err(|error: crate::manifest::port::PortError| (Fault::System, error.to_string())));
         let container = Container {
             made: self.made(),
             image,
             entrypoint: None,
             command,
             env: self.layered(IndexMap::new(), &[], &texts(&declared.env))?,
-            mounts: declared.volumes.iter().map(|volume| self.mount(volume)).collect::<Result<_, _>>()?,
+            mounts: self.mounts(&declared.volumes)?,
             ports: ports.collect::<Result<_, _>>()?,
-            networks: declared.networks.iter().map(|network| self.find(network, Kind::Network)).collect::<Result<_, _>>()?,
+            networks: self.networks(&declared.networks)?,
             alias: name.to_string(),
             user: declared.user.as_ref().map(|user| self.text(user)).transpose()?,
             working_dir: declared.working_dir.as_ref().map(|folder| self.text(folder)).transpose()?,
@@ -81,16 +81,19 @@ impl Texts<'_> {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let user = spec.user.as_ref().map(|user| self.text(user)).transpose()?.filter(|user| !user.is_empty());
         let mut words = argv(&run, spec.shell.as_deref()).into_iter();
+        let mut mounts =
+            vec![Mount { source: Source::Path(root.to_owned()), target: root.to_string_lossy().into_owned(), read_only: false }];
+        mounts.extend(self.mounts(&spec.volumes)?);
         let container = Container {
             made: self.made(),
             image: Image::Named(self.text(image)?),
             entrypoint: words.next().map(|program| vec![program]),
             command: Some(words.collect()),
             env,
-            mounts: vec![Mount { source: Source::Path(root.to_owned()), target: root.to_string_lossy().into_owned(), read_only: false }],
+            mounts,
             ports: Vec::new(),
-            networks: Vec::new(),
-            alias: self.planned().name.to_string(),
+            networks: self.networks(&spec.networks)?,
+            alias: self.planned().origin.to_string(),
             // What it writes into the workspace is to be the workspace's, and not root's.
             user: user.or_else(|| Some(format!("{uid}:{gid}"))),
             working_dir: Some(self.folder(None)?.to_string_lossy().into_owned()),
@@ -119,10 +122,9 @@ impl Texts<'_> {
         Ok(Job::RemoveObject(RemoveObjectJob { reach, volume: made.kind == Kind::Volume, id }))
     }
 
+    /// A container is in no group of its goal: it has the goal's limits for itself, where its own are not smaller.
     fn limited(&self, own: Option<&Limits>) -> Limits {
-        let mut limits = own.cloned().unwrap_or_default();
-        limits.enforce = limits.enforce.or(self.run.plan.limits.enforce);
-        limits
+        own.cloned().unwrap_or_default().within(&self.run.plan.limits)
     }
 
     fn words(&self, command: &Run) -> Result<Vec<String>, TextError> {
@@ -133,6 +135,14 @@ impl Texts<'_> {
                 shlex::split(&text).ok_or_else(|| (Fault::Template, format!("`{text}` is no command: a quote in it is not closed")))
             }
         }
+    }
+
+    fn networks(&self, names: &[Name]) -> Result<Vec<Owner>, TextError> {
+        names.iter().map(|name| self.find(name, Kind::Network)).collect()
+    }
+
+    fn mounts(&self, volumes: &[String]) -> Result<Vec<Mount>, TextError> {
+        volumes.iter().map(|volume| self.mount(volume)).collect()
     }
 
     fn mount(&self, text: &str) -> Result<Mount, TextError> {

@@ -17,6 +17,7 @@ use crate::kernel::action::{Effect, Look, ProcessMark, RunId, Seen, Shown};
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::kernel::state::Run;
 use crate::kernel::stock::Kind;
 use crate::plan::sealed::PhaseIx;
 use crate::ports::container::{EndpointJob, Reach};
@@ -41,6 +42,7 @@ impl Engine {
         if let Some(process) = self.kernel.state().effects.get(&permit.id()).and_then(|open| open.process.clone()) {
             return self.watch_job(permit.effect(), process);
         }
+        self.claim(permit.effect())?;
         match permit.effect() {
             Effect::Prepare { run } => {
                 let (env, _) = self.prepare_texts(run)?;
@@ -65,8 +67,11 @@ impl Engine {
                 let made = self.kernel.state().resource(&owner).cloned().ok_or_else(|| gone(&owner))?;
                 self.texts(&made.run, made.phase)?.remove_job(&made)
             }
-            Effect::Forget => Ok(Job::Forget(owner.goal)),
             Effect::Call { id, .. } => Ok(Job::Call(*id)),
+            Effect::Forget => {
+                let reaches = self.reaches_of(&owner.goal);
+                Ok(Job::Forget(owner.goal, reaches))
+            }
             Effect::Ask { .. } => Err(gone(&owner)),
         }
     }
@@ -130,12 +135,32 @@ impl Engine {
         Ok(Some(Reach::of(&env)))
     }
 
+    /// The container engines that may hold images of a goal, by those of its runs that are known and build some. Where the environment of
+    /// a run is not kept any more, nobody knows which it met.
+    fn reaches_of(&mut self, goal: &Name) -> Vec<Reach> {
+        let known = self.kernel.state().goals.get(goal);
+        let builds = |run: &&Run| {
+            let resources = run.plan.phases.iter().flat_map(|phase| phase.spec.resources.values());
+            resources.filter_map(|resource| resource.container.as_ref()).any(|container| container.build.is_some())
+        };
+        let runs: Vec<RunId> =
+            known.into_iter().flat_map(|goal| goal.run.iter().chain(&goal.older)).filter(builds).map(|run| run.id.clone()).collect();
+        let mut reaches = Vec::new();
+        for run in runs {
+            if let Ok((env, _)) = self.prepare_texts(&run) {
+                reaches.push(Reach::of(&env));
+            }
+        }
+        reaches.dedup();
+        reaches
+    }
+
     /// Takes a look. What needs no waiting is answered at once.
     pub(super) fn look(&mut self, look: Look, queue: &mut VecDeque<Input>) {
         match look {
             Look::Memory => queue.push_back(Input::Shown(Shown::Memory(self.sighting()))),
             Look::Brief { run, phase } => {
-                let brief = self.texts(&run, phase).and_then(|texts| texts.brief());
+                let brief = self.brief(&run, phase);
                 queue.push_back(Input::Shown(Shown::Brief { run, phase, brief }));
             }
             Look::Unexplained => self.look_for_unexplained(queue),
@@ -161,7 +186,7 @@ impl Engine {
         }
     }
 
-    fn texts(&mut self, run: &RunId, phase: PhaseIx) -> Result<Texts<'_>, TextError> {
+    pub(super) fn texts(&mut self, run: &RunId, phase: PhaseIx) -> Result<Texts<'_>, TextError> {
         let (env, vault) = self.prepare_texts(run)?;
         let run = self.kernel.state().run(run).ok_or_else(|| gone_run(run))?;
         Ok(Texts::new(&self.workspace, run, phase, env, vault))

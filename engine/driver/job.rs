@@ -9,7 +9,7 @@ use crate::kernel::action::StopPolicy;
 use crate::kernel::fault::Fault;
 use crate::kernel::state::State;
 use crate::kernel::stock::Resource as Made;
-use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Port, Resource};
+use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Resource};
 use crate::ports::container::Reach;
 use crate::ports::job::{Collect, CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
 
@@ -59,19 +59,7 @@ impl Texts<'_> {
         let process = resource.process.as_ref().ok_or_else(|| (Fault::System, format!("{name} is not a process")))?;
         let command = self.service(process, resource.limits.as_ref(), self.log(Some(name)))?;
         let endpoint = Some(self.endpoint_job(Some(name), Reach::of(&command.env))?);
-        Ok(Job::Serve(ServeJob { command, ports: self.ports(resource)?, endpoint }))
-    }
-
-    /// The ports of a resource, rendered.
-    pub(super) fn ports(&self, resource: &Resource) -> Result<Vec<String>, TextError> {
-        resource.ports.iter().map(|port| self.port(port)).collect()
-    }
-
-    pub(super) fn port(&self, port: &Port) -> Result<String, TextError> {
-        match port {
-            Port::Number(number) => Ok(number.to_string()),
-            Port::Text(text) => self.text(text),
-        }
+        Ok(Job::Serve(ServeJob { command, ports: self.ports(name, resource)?, endpoint }))
     }
 
     fn resource(&self, name: &Name) -> Result<&Resource, TextError> {
@@ -104,7 +92,7 @@ impl Texts<'_> {
             return Ok(Job::File(FileJob { path: self.path(path)?, content, owner, mode }));
         }
         if let Some(port) = &resource.port {
-            return Ok(Job::Port(self.port(port)?));
+            return Ok(Job::Port(self.port(name, port)?));
         }
         if let Some(custom) = &resource.custom {
             let (log, output) = (self.log(Some(name)), self.output(Some(name)));

@@ -1,6 +1,7 @@
 //! The one loop: what is heard becomes an input, what is decided is committed, what is permitted is done.
 
 mod brief;
+mod claim;
 mod command;
 mod contained;
 mod endpoint;
@@ -11,6 +12,7 @@ mod hearing;
 pub mod host;
 mod job;
 pub mod opening;
+mod port_texts;
 pub mod preflight;
 mod probing;
 pub mod rehearsal;

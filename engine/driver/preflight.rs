@@ -14,7 +14,6 @@ use crate::base::owner::Owner;
 use crate::kernel::state::State;
 use crate::manifest::kind::Kind;
 use crate::manifest::requires::Requires;
-use crate::manifest::resource::Port;
 use crate::manifest::template::{self, Context};
 use crate::plan::sealed::Plan;
 use crate::ports::container::Reach;
@@ -125,10 +124,7 @@ fn one(
         }
     }
     for port in &requires.ports {
-        let text = match port {
-            Port::Number(number) => number.to_string(),
-            Port::Text(text) => render(text),
-        };
+        let text = render(&port.text());
         match parse(&text) {
             None => miss(format!("`{text}` is not a port"), "write it like `8080`, `127.0.0.1:8080` or `53/udp`"),
             // A goal's own ports are not taken when it runs again.
@@ -161,10 +157,7 @@ fn holds(plan: &Plan, state: &State, port: &str) -> bool {
         let declared = resource.owner.resource.as_ref().and_then(|name| run.plan.phase(resource.phase).resource(name));
         let context = Context::new().with("params", &run.plan.params);
         declared.is_some_and(|declared| {
-            declared.ports.iter().any(|other| match other {
-                Port::Number(number) => number.to_string() == port,
-                Port::Text(text) => template::render(text, &context).is_ok_and(|text| text == port),
-            })
+            declared.ports.iter().any(|other| template::render(&other.port().text(), &context).is_ok_and(|text| text == port))
         })
     })
 }

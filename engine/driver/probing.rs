@@ -44,7 +44,7 @@ impl Texts<'_> {
                     return Ok(Asked::Contained { reach: self.reach(), of: owner, container, state: None });
                 }
                 let process = made.and_then(|made| made.process.clone());
-                Ok(Asked::Serving { process, ports: self.ports(resource)? })
+                Ok(Asked::Serving { process, ports: self.ports(name, resource)? })
             }
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::adapters::vault::Vault;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
+use crate::kernel::chosen_port::ChosenPort;
 use crate::kernel::fault::Fault;
 use crate::kernel::state::{PhaseRun, Run};
 use crate::manifest::template::{self, Context, TemplateError};
@@ -29,12 +30,14 @@ pub(super) struct Texts<'a> {
     reveal: bool,
     /// The outputs that are being made, before the journal has them.
     fresh: Option<IndexMap<Name, String>>,
+    /// The ports that are being chosen, before the journal has them.
+    pub(super) choosing: Option<Vec<ChosenPort>>,
     context: OnceCell<Context>,
 }
 
 impl<'a> Texts<'a> {
     pub(super) fn new(workspace: &'a Workspace, run: &'a Run, ix: PhaseIx, env: Arc<IndexMap<String, String>>, vault: Vault) -> Self {
-        Self { workspace, run, ix, env, vault, reveal: true, fresh: None, context: OnceCell::new() }
+        Self { workspace, run, ix, env, vault, reveal: true, fresh: None, choosing: None, context: OnceCell::new() }
     }
 
     /// The same with a keyed hash where a secret's value would stand: for the hashes that the journal keeps.
@@ -46,7 +49,8 @@ impl<'a> Texts<'a> {
     pub(super) fn with_outputs(&self, outputs: IndexMap<Name, String>) -> Self {
         let (env, vault) = (Arc::clone(&self.env), self.vault.clone());
         let (workspace, run, ix, reveal) = (self.workspace, self.run, self.ix, self.reveal);
-        Self { workspace, run, ix, env, vault, reveal, fresh: Some(outputs), context: OnceCell::new() }
+        let choosing = self.choosing.clone();
+        Self { workspace, run, ix, env, vault, reveal, fresh: Some(outputs), choosing, context: OnceCell::new() }
     }
 
     pub(super) fn planned(&self) -> &'a PlannedPhase {
@@ -58,7 +62,7 @@ impl<'a> Texts<'a> {
     }
 
     /// Whether templates are switched on for this phase.
-    fn templates(&self) -> bool {
+    pub(super) fn templates(&self) -> bool {
         self.planned().spec.templates.unwrap_or(true)
     }
 
@@ -103,6 +107,7 @@ impl<'a> Texts<'a> {
             } else {
                 context.set_secrets(self.vault.concealed());
             }
+            self.set_resources(&mut context);
             context
         })
     }
@@ -155,7 +160,7 @@ impl Texts<'_> {
     }
 }
 
-fn failed(error: &TemplateError) -> TextError {
+pub(super) fn failed(error: &TemplateError) -> TextError {
     let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     (Fault::Template, format!("{error}{hint}"))
 }

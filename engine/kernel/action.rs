@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Stage};
 use super::call::{Call, CallId};
+use super::chosen_port::ChosenPort;
 use super::fault::Fault;
 pub use super::mark::ProcessMark;
 use super::memory::Sighting;
@@ -133,7 +134,7 @@ pub enum Effect {
     },
     /// Remove a passive resource that sculpt made.
     Remove,
-    /// Remove the goal's generated secrets.
+    /// Remove the goal's generated secrets, and the images that were built for it.
     Forget,
 }
 
@@ -292,6 +293,9 @@ pub struct Brief {
     /// Pairs and no map: in a tagged record a number that is a key is written as a text, and is not read back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<(u16, Name)>,
+    /// The ports that were chosen where a fallback is declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<ChosenPort>,
 }
 
 /// A look at the world.

@@ -137,8 +137,9 @@ impl Turn<'_> {
                     Some(Waiter::Teardown(teardown)) => self.teardown_saw(teardown, id, &seen),
                     Some(Waiter::Recovery { scope, tries }) => self.swept(scope, tries, &seen),
                     Some(Waiter::Collection { scope, tries }) => self.swept_unknown(scope, tries, &seen),
+                    Some(Waiter::Forget(goal)) if end => self.down_ended(&goal),
                     Some(Waiter::Limits(run)) => self.limited(run, seen),
-                    Some(Waiter::Nobody) | None => {}
+                    Some(Waiter::Forget(_) | Waiter::Nobody) | None => {}
                 }
             }
             Input::Shown(Shown::Brief { run, phase, brief }) => {

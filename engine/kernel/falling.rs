@@ -4,7 +4,9 @@
 //! |----------|----------------------------------------|----------|
 //! | up       | down                                   | tearing  |
 //! | tearing  | what it made is gone                   | accusing: the checks of what is gone are asked once more |
-//! | accusing | all are answered                       | down: a check that still passes is named as a liar |
+//! | accusing | all are answered, what is kept stays   | down: a check that still passes is named as a liar |
+//! | accusing | all are answered, what is kept goes too | forgetting: secrets and built images go |
+//! | forgetting | they are gone, or cannot be removed  | down     |
 
 use super::action::{Effect, RunId};
 use super::answer::{Answer, Lie, Said, Stage};
@@ -114,7 +116,7 @@ impl Turn<'_> {
             self.ask_check(at, usize::from(*check), Stage::Gone);
         }
         if accused.is_empty() {
-            self.down_ended(goal);
+            self.judged(goal);
         }
     }
 
@@ -153,12 +155,22 @@ impl Turn<'_> {
         }
         falling.left = falling.left.saturating_sub(1);
         if falling.left == 0 {
-            self.down_ended(&goal);
+            self.judged(&goal);
         }
     }
 
-    fn down_ended(&mut self, goal: &Name) {
-        let Some(Falling { volumes, survivors, liars, .. }) = self.live.falling.remove(goal) else { return };
+    /// The checks of what is gone are answered.
+    fn judged(&mut self, goal: &Name) {
+        if self.live.falling.get(goal).is_some_and(|falling| falling.volumes) {
+            self.request(Owner::goal(goal), Effect::Forget, Waiter::Forget(goal.clone()));
+        } else {
+            self.down_ended(goal);
+        }
+    }
+
+    /// Nothing of the goal is left to be ended or removed; what could not be is told by the effect that failed.
+    pub(super) fn down_ended(&mut self, goal: &Name) {
+        let Some(Falling { survivors, liars, .. }) = self.live.falling.remove(goal) else { return };
         let kept: Vec<Owner> = self
             .state
             .goals
@@ -168,9 +180,6 @@ impl Turn<'_> {
             .filter(|resource| resource.keep && !resource.kind.runs())
             .map(|resource| resource.owner.clone())
             .collect();
-        if volumes {
-            self.request(Owner::goal(goal), Effect::Forget, Waiter::Nobody);
-        }
         self.record(Record::DownEnded { goal: goal.clone(), survivors, kept, liars });
         self.down_within(goal);
         self.promise_removals(Some(goal));

@@ -74,6 +74,8 @@ pub enum Waiter {
         /// From 1.
         tries: u32,
     },
+    /// A goal that goes down with all that is kept.
+    Forget(Name),
     /// The recovery of a run, whose limits are set anew.
     Limits(RunId),
 }

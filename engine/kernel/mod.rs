@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod call;
 pub mod carry;
 mod checking;
+pub mod chosen_port;
 mod closing;
 pub mod collection;
 mod course;

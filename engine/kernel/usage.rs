@@ -11,13 +11,14 @@ use crate::plan::sealed::PhaseIx;
 /// What was used; none where the host does not count it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// The most memory of all its processes together at one time, in bytes, as the kernel counts it: with what it caches of files.
+    /// The most memory of all its processes together at one time, in bytes, as the kernel counts it: with what it caches of files. Of a
+    /// container it is that by the last look while it lived, at most two seconds before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
     /// True where nobody counted all of them together: the peak is that of the largest one alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub largest_process: bool,
-    /// Processor time of all of them, in milliseconds.
+    /// Processor time of all of them, in milliseconds; of a container by the same look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_ms: Option<u64>,
     /// How many of them the kernel has killed for want of memory.
@@ -81,6 +82,9 @@ impl State {
             Some(name) => planned.resource(name).and_then(|declared| declared.limits.as_ref()),
             None => planned.spec.limits.as_ref(),
         };
+        if planned.is_contained(resource) {
+            return usage.want_of_memory(limits.cloned().unwrap_or_default().within(&run.plan.limits).memory, None);
+        }
         usage.want_of_memory(limits.and_then(|limits| limits.memory), around(run))
     }
 }

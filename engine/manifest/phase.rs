@@ -53,6 +53,12 @@ pub struct Phase {
     /// The image in which `run` is carried out, with the workspace mounted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The networks that the command joins in its `image`, by their resources: it finds the services of the goal there by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Name>,
+    /// Volumes and workspace paths that are mounted in the `image` beside the workspace, as in Compose: `data:/var/lib/data`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
     /// The agent that does the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,

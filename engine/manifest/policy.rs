@@ -52,6 +52,26 @@ pub struct Limits {
     pub enforce: Option<Enforce>,
 }
 
+impl Limits {
+    /// These, none of them above those of what is around: what is not limited here is limited as there.
+    #[must_use]
+    pub fn within(&self, around: &Self) -> Self {
+        fn least<T: PartialOrd>(own: Option<T>, around: Option<T>) -> Option<T> {
+            match (own, around) {
+                (Some(own), Some(around)) => Some(if around < own { around } else { own }),
+                (own, around) => own.or(around),
+            }
+        }
+        Self {
+            memory: least(self.memory, around.memory),
+            cpus: least(self.cpus, around.cpus),
+            pids: least(self.pids, around.pids),
+            files: least(self.files, around.files),
+            enforce: self.enforce.or(around.enforce),
+        }
+    }
+}
+
 /// What happens where the host cannot enforce a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -144,4 +164,19 @@ pub enum Approve {
     Ask,
     /// Nobody, within the rules.
     Auto,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_limit_holds_and_what_is_not_said_is_that_of_around() {
+        let own = Limits { memory: Some(ByteSize(1 << 30)), cpus: Some(0.5), enforce: Some(Enforce::Strict), ..Limits::default() };
+        let around = Limits { memory: Some(ByteSize(1 << 20)), cpus: Some(2.0), pids: Some(64), ..Limits::default() };
+        let both = own.within(&around);
+        assert_eq!((both.memory, both.cpus, both.pids, both.files), (Some(ByteSize(1 << 20)), Some(0.5), Some(64), None));
+        assert_eq!(both.enforce, Some(Enforce::Strict));
+        assert_eq!(own.within(&Limits::default()), own);
+    }
 }

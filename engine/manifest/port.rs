@@ -1,5 +1,7 @@
 //! A port as text: `8080`, `127.0.0.1:8080`, `[::1]:8080`, `53/udp`, and for containers `8080:80`.
 
+use std::borrow::Cow;
+
 use super::resource::Port;
 
 /// Where something listens on this host.
@@ -27,6 +29,22 @@ impl Listen {
         self.port == other.port
             && self.udp == other.udp
             && (anywhere(&self.address) || anywhere(&other.address) || self.address == other.address)
+    }
+}
+
+/// As it is written in a manifest.
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.address {
+            Some(address) if address.contains(':') => write!(f, "[{address}]:")?,
+            Some(address) => write!(f, "{address}:")?,
+            None => {}
+        }
+        write!(f, "{}", self.port)?;
+        if let Some(inner) = self.inner {
+            write!(f, ":{inner}")?;
+        }
+        f.write_str(if self.udp { "/udp" } else { "" })
     }
 }
 
@@ -64,6 +82,14 @@ impl std::str::FromStr for Listen {
 }
 
 impl Port {
+    /// As it is written; a text may be a template.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Number(number) => number.to_string().into(),
+            Self::Text(text) => text.into(),
+        }
+    }
+
     /// Where it listens, after templating.
     ///
     /// # Errors
@@ -90,6 +116,8 @@ mod tests {
             ("8080:80", None, 8080, false, Some(80)),
             ("localhost:8080:80/tcp", Some("localhost"), 8080, false, Some(80)),
         ] {
+            let written = text.trim_end_matches("/tcp");
+            assert_eq!(text.parse::<Listen>().map(|listen| listen.to_string()).as_deref(), Ok(written));
             assert_eq!(text.parse(), Ok(Listen { address: address.map(str::to_owned), port, udp, inner }), "{text}");
         }
         for text in ["", "0", "70000", "http", "80/sctp", ":80", "80:", "a b:80", "+80", "-1"] {

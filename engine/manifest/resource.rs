@@ -45,7 +45,7 @@ pub struct Resource {
     pub file: Option<FileResource>,
     /// A TCP (or UDP) port that must be free: `8080`, `127.0.0.1:8080`, `53/udp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<Port>,
+    pub port: Option<PortClaim>,
     /// A process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
@@ -79,7 +79,7 @@ pub struct Resource {
     pub evictable: Option<bool>,
     /// The ports that a process or a container listens on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<Port>,
+    pub ports: Vec<PortClaim>,
     /// When it counts as ready; without it a process is ready when its ports listen, or when it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<HealthCheck>,
@@ -97,6 +97,13 @@ pub struct Resource {
     pub limits: Option<Limits>,
 }
 
+impl Resource {
+    /// The ports that it wants, whatever it is.
+    pub fn claims(&self) -> impl Iterator<Item = &PortClaim> {
+        self.port.iter().chain(&self.ports)
+    }
+}
+
 /// A port: a number, or a text with an address or a protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -105,6 +112,52 @@ pub enum Port {
     Number(#[schemars(range(min = 1))] u16),
     /// `8080`, `127.0.0.1:8080`, `53/udp`, or for containers `8080:80`.
     Text(String),
+}
+
+/// A port that a resource wants: the port, or one with what happens where somebody else has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PortClaim {
+    /// The port; where somebody else has it, nothing starts.
+    Plain(Port),
+    /// A port with what happens then.
+    Full(PortFull),
+}
+
+/// A port with what happens where somebody else has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PortFull {
+    /// The port that is wanted.
+    pub port: Port,
+    /// What is taken instead; without it nothing starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+}
+
+/// What is taken where somebody else has a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// The next free port above it, of the next hundred.
+    NextFree,
+}
+
+impl PortClaim {
+    /// The port that is wanted.
+    pub const fn port(&self) -> &Port {
+        match self {
+            Self::Plain(port) | Self::Full(PortFull { port, .. }) => port,
+        }
+    }
+
+    /// What is taken where somebody else has it.
+    pub const fn fallback(&self) -> Option<Fallback> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Full(full) => full.fallback,
+        }
+    }
 }
 
 /// A directory: a path, or one with owner and mode.

@@ -223,6 +223,14 @@ impl PlannedPhase {
         self.spec.resources.get(name)
     }
 
+    /// True where a resource, or the phase's own command, is carried out in a container: it has the limits of the goal for itself.
+    pub fn is_contained(&self, resource: Option<&Name>) -> bool {
+        match resource {
+            Some(name) => self.resource(name).is_some_and(|resource| resource.container.is_some()),
+            None => self.spec.image.is_some(),
+        }
+    }
+
     /// True where somebody waits for the end of a resource: it keeps its promise by ending well.
     pub fn completes(&self, name: &Name) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Complete(waited) if waited == name))

@@ -70,8 +70,8 @@ pub enum Job {
     RemovePaths(Vec<PathBuf>),
     /// Destroy a custom resource.
     Destroy(CustomJob),
-    /// Remove a goal's generated secrets.
-    Forget(Name),
+    /// Remove a goal's generated secrets, and the images that were built for it in these container engines.
+    Forget(Name, Vec<Reach>),
 }
 
 /// Prepare a run: keep its environment, fetch and generate its secrets.

@@ -9,6 +9,7 @@ use crate::kernel::action::{EffectId, ProcessMark};
 use crate::kernel::call::CallId;
 use crate::kernel::input::Input;
 use crate::kernel::options::Shares;
+use crate::manifest::port::Listen;
 use crate::plan::explain::limits::Limit;
 
 /// Where observations go. Cheap to copy; telling an engine that is gone does nothing.
@@ -35,6 +36,21 @@ pub struct LookError(#[from] Box<dyn std::error::Error + Send + Sync>);
 
 /// The scopes' names of containers, once they are known.
 pub type Contained<'r> = std::pin::Pin<Box<dyn Future<Output = Result<Vec<String>, LookError>> + Send + 'r>>;
+
+/// Who holds a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The process, where it can be seen.
+    pub pid: Option<u32>,
+    /// In words: the process with its command line, or what else can be seen.
+    pub words: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.words)
+    }
+}
 
 /// Changes the world. Each permit is spent on one job; its end is told once.
 pub trait Runtime: Send + Sync {
@@ -80,6 +96,9 @@ pub trait Runtime: Send + Sync {
     fn shares(&self) -> Shares {
         Shares::default()
     }
+
+    /// Who holds a port of this host, on any address; none where nobody does. A look.
+    fn holder(&self, port: &Listen) -> Option<Holder>;
 
     /// Removes the empty scopes of a goal of which nothing runs. One that cannot be removed now is removed the next time.
     fn tidy(&self, goal: &Name);

@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod check;
+pub mod chosen;
 pub mod collection;
 pub mod difference;
 pub mod leaks;

@@ -55,7 +55,7 @@ pub fn ps(replay: &Replay, outside: &Outside<'_>, only: Option<&Name>) -> Ps {
         _ => None,
     });
     Ps {
-        resources: resources.map(|(goal, resource)| resource_status(goal, resource, outside)).collect(),
+        resources: resources.map(|(goal, resource)| resource_status(&replay.state, goal, resource, outside)).collect(),
         work: work.collect(),
         leaks: goals().flat_map(|goal| leaks(goal, outside)).collect(),
         suspected: goals().flat_map(|goal| suspected(goal, outside)).collect(),

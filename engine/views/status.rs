@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::chosen::PortStatus;
 use super::leaks::{LeakStatus, leak_status, leaks};
 use super::memory::{MemoryStatus, memory_status};
 use super::outside::Outside;
@@ -129,6 +130,9 @@ pub struct ResourceStatus {
     pub evidence: String,
     /// That it was to be removed and is still there, where it is so.
     pub leak: Option<LeakStatus>,
+    /// Its ports that were chosen where a fallback is declared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortStatus>,
 }
 
 /// How every goal stands, or the one that is named.
@@ -160,7 +164,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         phases: run
             .map(|run| run.plan.indexed().map(|(ix, _)| phase_status(&replay.state, run, ix, outside)).collect())
             .unwrap_or_default(),
-        resources: goal.live_resources().map(|resource| resource_status(goal, resource, outside)).collect(),
+        resources: goal.live_resources().map(|resource| resource_status(&replay.state, goal, resource, outside)).collect(),
         leaks: leaks(goal, outside),
         suspected: suspected(goal, outside),
         daemons: [],
@@ -190,7 +194,7 @@ fn phase_status(state: &State, run: &Run, ix: PhaseIx, outside: &Outside<'_>) ->
 }
 
 /// A resource, as somebody sees it who looks now.
-pub fn resource_status(goal: &Goal, resource: &Resource, outside: &Outside<'_>) -> ResourceStatus {
+pub fn resource_status(state: &State, goal: &Goal, resource: &Resource, outside: &Outside<'_>) -> ResourceStatus {
     let now = outside.look(resource);
     ResourceStatus {
         name: resource.owner.resource.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -204,5 +208,6 @@ pub fn resource_status(goal: &Goal, resource: &Resource, outside: &Outside<'_>) 
         since: resource.since.to_string(),
         evidence: now.evidence,
         leak: goal.leaks().find(|(owner, _)| **owner == resource.owner).map(|(owner, leak)| leak_status(owner, leak, outside)),
+        ports: super::chosen::of(state, resource),
     }
 }

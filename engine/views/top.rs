@@ -12,7 +12,7 @@ use super::replay::Replay;
 use crate::base::name::Name;
 use crate::kernel::action::{Effect, ProcessMark, RunId};
 use crate::kernel::state::{Goal, Run};
-use crate::kernel::stock::Resource;
+use crate::kernel::stock::{Kind, Resource};
 use crate::kernel::usage::Usage;
 use crate::manifest::policy::Limits;
 use crate::plan::sealed::PhaseIx;
@@ -29,7 +29,7 @@ pub struct Top {
 pub struct Used {
     /// The place: goal/phase, or goal/phase/resource.
     pub owner: String,
-    /// What it is: command, process.
+    /// What it is: command, process, container.
     pub kind: &'static str,
     /// The run.
     pub run: String,
@@ -126,7 +126,7 @@ impl<'a> Place<'a> {
         let owner = crate::base::owner::Owner { resource: self.resource.cloned(), ..owner };
         Used {
             owner: owner.to_string(),
-            kind: if self.resource.is_some() { "process" } else { "command" },
+            kind: self.kind(),
             run: self.run.id.to_string(),
             attempt: self.attempt,
             live,
@@ -140,6 +140,15 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn kind(&self) -> &'static str {
+        let declared = self.resource.and_then(|name| self.run.plan.phase(self.phase).resource(name));
+        match (self.resource, declared) {
+            (None, _) => "command",
+            (Some(_), Some(declared)) => Kind::of(declared).word(),
+            (Some(_), None) => "process",
+        }
+    }
+
     /// The limits that hold there.
     fn limits(&self) -> Limits {
         let (goal, planned) = (&self.run.plan.limits, self.run.plan.phase(self.phase));
@@ -148,6 +157,9 @@ impl<'a> Place<'a> {
             None => planned.spec.limits.clone(),
         };
         let own = own.unwrap_or_default();
+        if planned.is_contained(self.resource) {
+            return own.within(goal);
+        }
         Limits {
             memory: own.memory.or(goal.memory),
             cpus: own.cpus.or(goal.cpus),

@@ -9,7 +9,7 @@ use opensculpt::manifest::needs::Unlock;
 use opensculpt::manifest::phase::Phase;
 use opensculpt::manifest::policy::{Backoff, Budget, Limits, Retry};
 use opensculpt::manifest::process::Process;
-use opensculpt::manifest::resource::{Custom, Directory, FileResource, Port, Resource, Scope};
+use opensculpt::manifest::resource::{Custom, Directory, FileResource, Port, PortClaim, Resource, Scope};
 use opensculpt::manifest::verify::{RedBeforeGreen, Tier, Verify};
 use opensculpt::manifest::work::Run;
 use opensculpt::plan::sealed::{Edge, Part, PhaseIx, Plan, PlannedPhase, Step};
@@ -96,7 +96,7 @@ impl Draft {
     }
 
     pub(crate) fn port(self, name: &str) -> Self {
-        self.make(name, Resource { port: Some(Port::Number(8080)), ..Resource::default() })
+        self.make(name, Resource { port: Some(PortClaim::Plain(Port::Number(8080))), ..Resource::default() })
     }
 
     pub(crate) fn custom(self, name: &str, scope: Scope) -> Self {

@@ -407,6 +407,7 @@ impl World {
                     outputs: IndexMap::new(),
                     checks: (0..planned.checks()).map(|check| format!("{}#{check}", planned.name)).collect(),
                     unconnected: play.unconnected.clone(),
+                    ports: Vec::new(),
                 };
                 let brief = play.unbriefed.map_or(Ok(brief), |fault| Err((fault, "it cannot be rendered".to_owned())));
                 Shown::Brief { run, phase, brief }

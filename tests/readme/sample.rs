@@ -22,7 +22,9 @@ phases:
     run: test "$SCULPT_ATTEMPT" -ge 2
     retry: { attempts: 2, backoff: { initial: 10ms } }
   served:
-    resources: { service: { process: sleep 1000, scope: goal } }
+    resources:
+      service: { process: "sleep 100{{ resources.other.port }}", scope: goal }
+      other: { port: { port: "127.0.0.1:TAKEN", fallback: next-free }, scope: goal }
   broken: { needs: [made], run: "echo oops; exit 7" }
 "#;
 
@@ -99,7 +101,9 @@ pub(super) fn sample() -> &'static Sample {
 }
 
 fn take(dir: &Path) -> Sample {
-    for (name, text) in [("mixed", MIXED), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY), ("large", LARGE)] {
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mixed = MIXED.replace("TAKEN", &stranger.local_addr().unwrap().port().to_string());
+    for (name, text) in [("mixed", mixed.as_str()), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY), ("large", LARGE)] {
         fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
     }
     fs::create_dir_all(dir.join(".opensculpt")).unwrap();

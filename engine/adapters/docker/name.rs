@@ -27,6 +27,11 @@ pub fn name_of(workspace: &str, owner: &Owner) -> String {
     name
 }
 
+/// The tag of the image that is built for a place: its name, in the letters that an image may have.
+pub fn tag_of(workspace: &str, owner: &Owner) -> String {
+    format!("{}:latest", name_of(workspace, owner).to_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,10 +6,12 @@ use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
 
 use crate::base::label::{self, Label};
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 
 use super::error::{DockerError, status, unless_missing};
 use super::fleet::Fleet;
+use super::name::tag_of;
 
 /// A network or a volume that is there now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +123,41 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// Removes the images that were built for a goal: by the tag that sculpt gave them, so that what has another one stays with that. Returns
+    /// the refusals for those that are used, by a container of whoever.
+    ///
+    /// # Errors
+    /// Where the container engine does not tell what is there, or refuses for another reason.
+    pub async fn remove_built(&self, goal: &Name) -> Result<Vec<DockerError>, DockerError> {
+        let filters = HashMap::from([(
+            "label".to_owned(),
+            vec![format!("{}={}", label::BUILT_WORKSPACE, self.workspace), label::BUILT_OWNER.to_owned()],
+        )]);
+        let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
+        let mut used = Vec::new();
+        for image in self.engine.client.list_images(Some(options)).await.map_err(DockerError::of("list images"))? {
+            let owner = image.labels.get(label::BUILT_OWNER).and_then(|owner| owner.parse::<Owner>().ok());
+            let Some(owner) = owner.filter(|owner| owner.goal == *goal) else { continue };
+            let ours = tag_of(&self.workspace, &owner);
+            // Podman writes where the image is before its name.
+            let tagged = image.repo_tags.iter().filter(|tag| **tag != "<none>:<none>");
+            let mut names: Vec<&str> = tagged.map(String::as_str).collect();
+            if names.is_empty() {
+                names.push(&image.id);
+            } else {
+                names.retain(|tag| *tag == ours || tag.ends_with(&format!("/{ours}")));
+            }
+            for name in names {
+                let none = None::<RemoveImageOptions>;
+                match removed(name, "remove an image", self.engine.client.remove_image(name, none, None).await.map(drop)) {
+                    Err(error @ DockerError::InUse { .. }) => used.push(error),
+                    other => other?,
+                }
+            }
+        }
+        Ok(used)
     }
 }
 

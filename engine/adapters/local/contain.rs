@@ -16,7 +16,7 @@ use crate::adapters::docker::connection::NoEngine;
 use crate::adapters::docker::error::DockerError;
 use crate::adapters::docker::fleet::Fleet;
 use crate::adapters::docker::list::{Found, Kind};
-use crate::adapters::docker::name::name_of;
+use crate::adapters::docker::name::{name_of, tag_of};
 use crate::adapters::docker::spec::ContainerSpec;
 use crate::adapters::docker::stop::Ended;
 use crate::adapters::process::identity::ProcessId;
@@ -26,7 +26,6 @@ use crate::base::time::Span;
 use crate::kernel::action::{EffectId, Exit, ProcessMark, Seen, StopPolicy};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
-use crate::kernel::usage::Usage;
 use crate::manifest::policy::Enforce;
 use crate::ports::container::{ContainJob, Container, Image, ObjectJob, Reach, RemoveObjectJob};
 use crate::ports::job::{Collect, EndJob};
@@ -47,6 +46,8 @@ pub(super) enum ContainError {
     Docker(#[from] DockerError),
     #[error(transparent)]
     Work(#[from] WorkError),
+    #[error("port {port} is held by {holder}: {error}")]
+    Held { port: u16, holder: String, error: DockerError },
     #[error("its start was stopped")]
     Stopped,
     #[error("`{0}` is no address of this host")]
@@ -59,7 +60,7 @@ impl ContainError {
     fn fault(&self) -> Fault {
         match self {
             Self::Work(error) => error.fault(),
-            Self::Docker(DockerError::PortTaken { .. }) => Fault::PortTaken,
+            Self::Docker(DockerError::PortTaken { .. }) | Self::Held { .. } => Fault::PortTaken,
             Self::Stopped => Fault::Stopped,
             _ => Fault::System,
         }
@@ -81,13 +82,13 @@ pub(super) async fn contain(fleets: Arc<Fleets>, id: EffectId, owner: Owner, job
     };
     fleets.begun(&owner);
     let started = match prepared {
-        Ok((fleet, spec)) => start(fleet, &owner, &job.container, &spec).await,
+        Ok((fleet, spec)) => start(&fleets, fleet, &owner, &job.container, &spec).await,
         Err(error) => Err(error),
     };
     let seen = match started {
         Ok((fleet, process)) => {
             tell.say(Input::Seen { id, seen: Seen::Started { process: process.clone() } });
-            to_its_end(&fleet, &process, &job.container.log, job.collect.as_ref()).await
+            to_its_end(&fleets, &fleet, &process, &job.container.log, job.collect.as_ref()).await
         }
         Err(error) => error.seen(),
     };
@@ -111,7 +112,7 @@ pub(super) async fn watch(
         }
     };
     let seen = match collect.transpose() {
-        Ok(collect) => to_its_end(&fleet, &process, &log, collect.as_ref()).await,
+        Ok(collect) => to_its_end(&fleets, &fleet, &process, &log, collect.as_ref()).await,
         Err((fault, evidence)) => Seen::Failed { fault, evidence },
     };
     tell.say(Input::Seen { id, seen });
@@ -131,7 +132,7 @@ async fn prepare(fleets: &Fleets, owner: &Owner, container: &Container) -> Resul
             name.clone()
         }
         Image::Built(folder) => {
-            let tag = format!("{}:latest", name_of(fleets.workspace(), owner).to_lowercase());
+            let tag = tag_of(fleets.workspace(), owner);
             fleet.build(folder, None, &tag, &label, &open(&container.log)?).await?
         }
     };
@@ -139,10 +140,16 @@ async fn prepare(fleets: &Fleets, owner: &Owner, container: &Container) -> Resul
     Ok((fleet, spec))
 }
 
-async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &ContainerSpec) -> Result<(Fleet, ProcessMark), ContainError> {
-    let running = fleet.ensure(spec, |_| {}).await?;
+async fn start(
+    fleets: &Fleets,
+    fleet: Fleet,
+    owner: &Owner,
+    container: &Container,
+    spec: &ContainerSpec,
+) -> Result<(Fleet, ProcessMark), ContainError> {
+    let running = fleet.ensure(spec, |_| {}).await.map_err(|error| taken(container, error))?;
     if container.limits.enforce == Some(Enforce::Strict) && !running.warnings.is_empty() {
-        clear(&fleet, owner, &[], StopPolicy::KILL).await?;
+        clear(fleets, &fleet, owner, &[], StopPolicy::KILL).await?;
         return Err(WorkError::Limits(running.warnings.join("; ")).into());
     }
     if matches!(container.image, Image::Built(_)) {
@@ -150,6 +157,15 @@ async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &Contai
     }
     let mark = mark(&fleet, owner, &running.id).await?;
     Ok((fleet, mark))
+}
+
+/// The container engine says which port is taken; who holds it is seen here.
+fn taken(container: &Container, error: DockerError) -> ContainError {
+    let held = container.ports.iter().find_map(|listen| Some((listen.port, super::ports::holder(listen.into())?)));
+    match (&error, held) {
+        (DockerError::PortTaken { .. }, Some((port, holder))) => ContainError::Held { port, holder: holder.words, error },
+        _ => error.into(),
+    }
 }
 
 /// The scope's name of a container: its goal's, and the beginning of its id.
@@ -174,8 +190,14 @@ fn is_of(pid: u32, id: &str) -> bool {
 }
 
 /// Follows a container to its end, keeps what is to be kept of it, and removes it.
-async fn to_its_end(fleet: &Fleet, process: &ProcessMark, log: &Path, collect: Option<&Collect>) -> Seen {
-    let ended = followed(fleet, process, log).await.and_then(|ended| {
+async fn to_its_end(fleets: &Fleets, fleet: &Fleet, process: &ProcessMark, log: &Path, collect: Option<&Collect>) -> Seen {
+    let meter = fleets.measure(process);
+    let followed = tokio::select! {
+        followed = followed(fleet, process, log) => followed,
+        never = meter.keep_looking() => match never {},
+    };
+    fleets.measured(process);
+    let ended = followed.and_then(|ended| {
         let (outputs, artifacts) = match collect {
             Some(collect) => (read_outputs(&collect.output)?, keep_artifacts(collect)?),
             None => Default::default(),
@@ -185,7 +207,7 @@ async fn to_its_end(fleet: &Fleet, process: &ProcessMark, log: &Path, collect: O
     match ended {
         Ok((ended, outputs, artifacts)) => {
             let exit = ended.map_or(Exit::Unseen, |ended| Exit::Code(i32::try_from(ended.code).unwrap_or(i32::MAX)));
-            let usage = Usage { oom_kills: ended.map_or(0, |ended| u32::from(ended.oom)), ..Usage::default() };
+            let usage = meter.used(ended);
             Seen::Exited { exit, leftovers: 0, survivors: Vec::new(), outputs, artifacts, usage, suspects: Vec::new(), contained: None }
         }
         Err(error) => error.seen(),
@@ -223,13 +245,13 @@ pub(super) async fn end(fleets: &Fleets, job: &EndJob, reach: &Reach) -> Seen {
     let ended = async {
         let fleet = fleets.find(reach).await?;
         let caught = job.processes.iter().filter_map(|process| process.container.clone());
-        clear(&fleet, &job.owner, &caught.collect::<Vec<_>>(), job.stop).await
+        clear(fleets, &fleet, &job.owner, &caught.collect::<Vec<_>>(), job.stop).await
     };
     ended.await.unwrap_or_else(|error: ContainError| error.seen())
 }
 
 /// Ends and removes whatever is labelled as this place's, and those of this workspace that are known to be its by their ids.
-async fn clear(fleet: &Fleet, owner: &Owner, known: &[String], stop: StopPolicy) -> Result<Seen, ContainError> {
+async fn clear(fleets: &Fleets, fleet: &Fleet, owner: &Owner, known: &[String], stop: StopPolicy) -> Result<Seen, ContainError> {
     let mut killed = 0;
     let declared = |found: &Found| found.label.as_ref().is_none_or(|label| label.origin == Origin::Declared);
     let ours = |found: &Found| known.contains(&found.id) || found.owner.as_ref() == Some(owner) && declared(found);
@@ -238,6 +260,9 @@ async fn clear(fleet: &Fleet, owner: &Owner, known: &[String], stop: StopPolicy)
         let own = found.stop_signal.as_deref().filter(|_| known.contains(&found.id));
         let signal = own.unwrap_or_else(|| stop.signal.word());
         let (signal, grace) = if stop == StopPolicy::KILL { ("SIGKILL", Span(0)) } else { (signal, stop.grace) };
+        if let Some(meter) = fleets.meter(&found.id) {
+            meter.look();
+        }
         let stopped = fleet.stop(&found.id, signal, grace).await?;
         killed += u32::from(stopped.killed);
         fleet.remove(&found.id).await?;

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::container_meter::ContainerMeter;
 use crate::adapters::docker::connection::{Engine, NoEngine};
 use crate::adapters::docker::fleet::Fleet;
 use crate::base::owner::Owner;
+use crate::kernel::action::ProcessMark;
 use crate::ports::container::Reach;
 
 /// What stands in the way of a start.
@@ -19,11 +21,12 @@ pub(super) struct Fleets {
     workspace: String,
     met: Mutex<HashMap<Reach, Fleet>>,
     starting: Mutex<HashMap<Owner, Stop>>,
+    meters: Mutex<HashMap<String, Arc<ContainerMeter>>>,
 }
 
 impl Fleets {
     pub(super) fn new(workspace: &str) -> Self {
-        Self { workspace: workspace.to_owned(), met: Mutex::default(), starting: Mutex::default() }
+        Self { workspace: workspace.to_owned(), met: Mutex::default(), starting: Mutex::default(), meters: Mutex::default() }
     }
 
     /// The workspace's id, as labels carry it.
@@ -54,6 +57,25 @@ impl Fleets {
     /// It is started, or is not.
     pub(super) fn begun(&self, owner: &Owner) {
         lock(&self.starting).remove(owner);
+    }
+
+    /// Begins to measure a container that is followed to its end.
+    pub(super) fn measure(&self, process: &ProcessMark) -> Arc<ContainerMeter> {
+        let meter = Arc::new(ContainerMeter::of(process));
+        if let Some(id) = &process.container {
+            lock(&self.meters).insert(id.clone(), Arc::clone(&meter));
+        }
+        meter
+    }
+
+    /// The meter of a container that is followed to its end.
+    pub(super) fn meter(&self, id: &str) -> Option<Arc<ContainerMeter>> {
+        lock(&self.meters).get(id).cloned()
+    }
+
+    /// A container has ended.
+    pub(super) fn measured(&self, process: &ProcessMark) {
+        process.container.as_ref().and_then(|id| lock(&self.meters).remove(id));
     }
 
     /// Stops what is being started at a place.

@@ -1,8 +1,10 @@
 //! This host as a runtime and as a probe: processes, directories, files, ports and commands.
 
+mod built;
 mod calls;
 mod caught;
 mod contain;
+mod container_meter;
 mod container_probe;
 mod container_spec;
 mod custom;

@@ -14,7 +14,7 @@ use super::work::{WorkError, await_and_sweep, launch};
 use crate::adapters::probes::surroundings::Surroundings;
 use crate::adapters::probes::{file, http, log, tcp};
 use crate::adapters::process::launch::SpawnError;
-use crate::adapters::process::listener::listeners;
+use crate::adapters::process::listener::{listeners, users};
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::journal::permit::Permit;
@@ -115,7 +115,7 @@ fn is_serving(leases: &Leases, process: Option<&ProcessMark>, ports: &[String]) 
             return Answer::fail(Fault::NotReady, format!("nothing listens on port {text}"));
         }
         if !scope.as_ref().is_some_and(ours) {
-            let who = listening.first().map_or_else(|| "another user's process".to_owned(), |other| format!("`{}`", other.command));
+            let who = super::ports::describe(listening.first(), &users(port.number, port.protocol));
             return Answer::fail(Fault::PortTaken, format!("port {text} is held by {who}, not by this service"));
         }
     }

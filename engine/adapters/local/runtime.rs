@@ -20,10 +20,11 @@ use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::kernel::options::Shares;
+use crate::manifest::port::Listen;
 use crate::plan::explain::limits::Limit;
 use crate::ports::container::Reach;
 use crate::ports::job::{Job, WatchJob};
-use crate::ports::runtime::{Contained, LookError, Runtime, Tell};
+use crate::ports::runtime::{Contained, Holder, LookError, Runtime, Tell};
 
 /// This host as a runtime.
 #[derive(Clone, Debug)]
@@ -92,7 +93,11 @@ impl LocalRuntime {
             Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
             // It has its permit already: see `carry_out`.
             Job::Call(_) => return,
-            Job::Forget(goal) => blocking(move || super::prepare::forget(&self.workspace, &self.vaults, &goal)).await,
+            Job::Forget(goal, reaches) => {
+                let images = super::built::forget(&self.fleets, &goal, &reaches).await;
+                let secrets = blocking(move || super::prepare::forget(&self.workspace, &self.vaults, &goal)).await;
+                if secrets == Seen::Done { images } else { secrets }
+            }
         };
         tell.say(Input::Seen { id, seen });
     }
@@ -169,6 +174,10 @@ impl Runtime for LocalRuntime {
 
     fn shares(&self) -> Shares {
         self.leases.containment().shares()
+    }
+
+    fn holder(&self, port: &Listen) -> Option<Holder> {
+        super::ports::holder(port.into())
     }
 
     fn tidy(&self, goal: &Name) {

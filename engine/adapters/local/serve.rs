@@ -39,7 +39,7 @@ async fn to_its_end(
     }
     for port in ports {
         if let Some(holder) = super::ports::parse(&port).and_then(super::ports::holder) {
-            return Err(WorkError::PortTaken(port, holder));
+            return Err(WorkError::PortTaken(port, holder.words));
         }
     }
     let endpoint = endpoints.open(lease.scope().name(), (id, owner), endpoint, tell)?;

@@ -32,9 +32,17 @@ pub fn listening(port: u16, protocol: Protocol) -> bool {
     !sockets(port, protocol).is_empty()
 }
 
+/// The users whose sockets listen on the port: what can be seen of them also where their processes cannot.
+pub fn users(port: u16, protocol: Protocol) -> Vec<u32> {
+    let mut users: Vec<u32> = sockets(port, protocol).iter().map(|socket| socket.user).collect();
+    users.sort_unstable();
+    users.dedup();
+    users
+}
+
 /// The processes that listen on the port; those of other users only as root.
 pub fn listeners(port: u16, protocol: Protocol) -> Vec<Listener> {
-    let names: HashSet<String> = sockets(port, protocol).iter().map(|inode| format!("socket:[{inode}]")).collect();
+    let names: HashSet<String> = sockets(port, protocol).iter().map(|socket| format!("socket:[{}]", socket.inode)).collect();
     if names.is_empty() {
         return Vec::new();
     }
@@ -51,8 +59,15 @@ pub fn who_listens(port: u16, protocol: Protocol) -> Option<Listener> {
     listeners(port, protocol).into_iter().next()
 }
 
-/// The inodes of listening sockets.
-fn sockets(port: u16, protocol: Protocol) -> Vec<u64> {
+/// A listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    inode: u64,
+    user: u32,
+}
+
+/// The listening sockets.
+fn sockets(port: u16, protocol: Protocol) -> Vec<Socket> {
     let files = match protocol {
         Protocol::Tcp => ["/proc/self/net/tcp", "/proc/self/net/tcp6"],
         Protocol::Udp => ["/proc/self/net/udp", "/proc/self/net/udp6"],
@@ -62,17 +77,20 @@ fn sockets(port: u16, protocol: Protocol) -> Vec<u64> {
 }
 
 /// Lines are `sl local remote state tx:rx tr:when retransmits uid timeout inode …`, in hexadecimal.
-fn parse(text: &str, port: u16, protocol: Protocol) -> Vec<u64> {
+fn parse(text: &str, port: u16, protocol: Protocol) -> Vec<Socket> {
     let wanted = match protocol {
         Protocol::Tcp => "0A",
         Protocol::Udp => "07",
     };
-    let inode = |line: &str| {
+    let socket = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (_, local) = fields.get(1)?.rsplit_once(':')?;
-        (u16::from_str_radix(local, 16) == Ok(port) && *fields.get(3)? == wanted).then(|| fields.get(9)?.parse().ok())?
+        if u16::from_str_radix(local, 16) != Ok(port) || *fields.get(3)? != wanted {
+            return None;
+        }
+        Some(Socket { inode: fields.get(9)?.parse().ok()?, user: fields.get(7)?.parse().ok()? })
     };
-    text.lines().filter_map(inode).collect()
+    text.lines().filter_map(socket).collect()
 }
 
 #[cfg(test)]
@@ -85,6 +103,7 @@ mod tests {
         let port = socket.local_addr().expect("an address").port();
         assert!(listening(port, Protocol::Tcp));
         assert_eq!(who_listens(port, Protocol::Tcp).expect("us").id.pid, std::process::id());
+        assert_eq!(users(port, Protocol::Tcp), [rustix::process::geteuid().as_raw()]);
         assert!(!listening(port, Protocol::Udp));
         drop(socket);
         assert!(!listening(port, Protocol::Tcp));
@@ -94,6 +113,6 @@ mod tests {
     fn a_connection_is_no_listener() {
         let line = "   1: 0100007F:1F90 0100007F:C001 01 00000000:00000000 00:00000000 00000000     0        0 77 1\n";
         assert!(parse(line, 8080, Protocol::Tcp).is_empty());
-        assert_eq!(parse(&line.replace(" 01 ", " 0A "), 8080, Protocol::Tcp), [77]);
+        assert_eq!(parse(&line.replace(" 01 ", " 0A "), 8080, Protocol::Tcp), [Socket { inode: 77, user: 0 }]);
     }
 }

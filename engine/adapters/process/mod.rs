@@ -10,6 +10,7 @@ mod clone3;
 pub mod containment;
 mod deadline;
 pub mod end;
+pub mod foreign;
 pub mod identity;
 pub mod launch;
 #[cfg(test)]

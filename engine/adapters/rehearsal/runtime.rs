@@ -19,9 +19,10 @@ use crate::journal::permit::Permit;
 use crate::kernel::action::{Effect, EffectId, ProcessMark, Seen};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::manifest::port::Listen;
 use crate::ports::container::Container;
 use crate::ports::job::{Command, Job};
-use crate::ports::runtime::{LookError, Runtime, Tell};
+use crate::ports::runtime::{Holder, LookError, Runtime, Tell};
 
 impl Runtime for Simulation {
     fn carry_out(&self, permit: Permit, job: Job, tell: &Tell) {
@@ -67,7 +68,7 @@ impl Runtime for Simulation {
                 }
                 Seen::Done
             }
-            Job::Forget(goal) => {
+            Job::Forget(goal, _) => {
                 self.forget_secrets(&goal);
                 Seen::Done
             }
@@ -103,6 +104,10 @@ impl Runtime for Simulation {
 
     fn has_ended(&self, process: &ProcessMark) -> bool {
         self.world().marked(process).is_none()
+    }
+
+    fn holder(&self, port: &Listen) -> Option<Holder> {
+        self.world().holder(port.into())
     }
 
     /// Scopes are only names here: an empty one is nothing.

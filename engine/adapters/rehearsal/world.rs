@@ -25,7 +25,7 @@ use crate::base::time::{Span, Timestamp};
 use crate::kernel::action::{EffectId, Exit};
 use crate::kernel::input::Input;
 use crate::plan::sealed::Plan;
-use crate::ports::runtime::Tell;
+use crate::ports::runtime::{Holder, Tell};
 
 /// When every world begins: 2000-01-01T00:00:00Z.
 const EPOCH: u64 = 946_684_800_000;
@@ -332,12 +332,12 @@ impl World {
     }
 
     /// Who holds a port, in words; none where it is free.
-    pub(super) fn holder(&self, port: HostPort) -> Option<String> {
+    pub(super) fn holder(&self, port: HostPort) -> Option<Holder> {
         if let Some(stranger) = self.strangers.values().find(|stranger| stranger.port == port) {
-            return Some(format!("process {} (`stranger`)", stranger.pid));
+            return Some(Holder { pid: Some(stranger.pid), words: format!("process {} `stranger`", stranger.pid) });
         }
         let ours = self.processes.values().find(|process| process.listens(port, self.elapsed))?;
-        Some(format!("process {} (`{}`)", ours.pid, ours.owner))
+        Some(Holder { pid: Some(ours.pid), words: format!("process {} `{}`", ours.pid, ours.owner) })
     }
 
     /// A stranger takes a port, for a while or for ever.

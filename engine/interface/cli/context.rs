@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::remote::wake;
 use crate::adapters::clock::HostClock;
+use crate::adapters::process::foreign::ForeignGroup;
 use crate::adapters::process::identity::ProcessId;
 use crate::adapters::suspects::presence::is_there;
 use crate::adapters::vault::Mask;
@@ -69,6 +70,11 @@ pub fn with_outside<T>(workspace: &Workspace, look: impl FnOnce(&Outside<'_>) ->
     // Found out only where somebody asks.
     let holding = OnceCell::new();
     let usage = |process: &ProcessMark| {
+        if let Some(id) = &process.container {
+            // Of one in a container engine elsewhere nothing is seen here.
+            let now = ForeignGroup::of(process.pid, id).filter(|_| process.pid != 0)?.now()?;
+            return Some(Now { memory: now.memory, processes: now.processes, usage: now.usage.into() });
+        }
         let containment = holding.get_or_init(|| workspace.known_id().map(|id| containment(&id))).as_ref()?;
         // What cannot be seen is shown as unknown.
         let now = containment.find(&process.scope).ok()??.now().ok()?;

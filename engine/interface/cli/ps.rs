@@ -60,6 +60,9 @@ fn table(ps: &ps::Ps, context: &Context) -> String {
             ]);
             continue;
         }
+        for port in &resource.ports {
+            let _ = write!(state, ", on port {port}");
+        }
         if resource.keep && resource.kind != "process" {
             state.push_str(", kept by `down`");
         }

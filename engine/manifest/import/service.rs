@@ -32,24 +32,11 @@ pub(super) struct Service<'s, 'a> {
 }
 
 /// Why keys of a container have no place in work that ends.
-const NOT_FOR_WORK: &str = "work that ends (`image` and `run`) has the workspace and its environment, and nothing else";
+const NOT_FOR_WORK: &str = "work that ends (`image` and `run`) has the workspace, its environment, networks and volumes, and nothing else";
 
 /// Those keys.
-const CONTAINER_ONLY: [&str; 13] = [
-    "configs",
-    "expose",
-    "healthcheck",
-    "links",
-    "network_mode",
-    "networks",
-    "ports",
-    "scale",
-    "secrets",
-    "stop_grace_period",
-    "stop_signal",
-    "volumes",
-    "working_dir",
-];
+const CONTAINER_ONLY: [&str; 8] =
+    ["expose", "healthcheck", "network_mode", "ports", "scale", "stop_grace_period", "stop_signal", "working_dir"];
 
 /// Keys that hold nothing but a list, a mapping, or either.
 const SHAPES: [(&str, bool, bool); 5] =
@@ -70,12 +57,11 @@ pub(super) fn phase(service: &Service<'_, '_>, project: &mut Project<'_>, findin
     if item.get("provider").is_some() {
         // There is nothing to start: the phase keeps its place in the order.
     } else if service.is_work {
-        work(item, &mut phase, findings);
-    } else {
-        let shares = container(service, project, &profiles, &mut phase, findings);
-        if shares {
+        if work(item, project, &mut phase, findings) {
             needs.insert(0, (project.phase.clone(), false));
         }
+    } else if container(service, project, &profiles, &mut phase, findings) {
+        needs.insert(0, (project.phase.clone(), false));
     }
     life::deploy(item, findings);
     let mut ordered = Map::new();
@@ -121,17 +107,13 @@ fn written(needs: &[(Name, bool)]) -> Value {
     Value::Object(needs.iter().map(|(name, however)| (name.to_string(), need(*however))).collect())
 }
 
-/// Work that ends.
-fn work(item: &Item<'_>, phase: &mut Map<String, Value>, findings: &mut Findings<'_>) {
+/// Work that ends. Whether it uses what the services share.
+fn work(item: &Item<'_>, project: &mut Project<'_>, phase: &mut Map<String, Value>, findings: &mut Findings<'_>) -> bool {
     let only = CONTAINER_ONLY.iter().filter_map(|key| item.get(key)).chain(item.at(&["deploy", "replicas"]));
     for entry in only {
         if !entry.asks_for_nothing() {
             findings.not_mapped(&entry, NOT_FOR_WORK, "what it needs of this, take from the workspace or a port of the host");
         }
-    }
-    if item.get("networks").is_none() && item.get("network_mode").is_none() {
-        let why = "work that ends joins no network of the goal: it reaches services by their ports on this host";
-        findings.not_mapped(item, why, "");
     }
     if let Some(image) = item.get("image").and_then(|image| findings.text(&image)) {
         phase.insert("image".to_owned(), image.into());
@@ -146,9 +128,26 @@ fn work(item: &Item<'_>, phase: &mut Map<String, Value>, findings: &mut Findings
     if let Some(user) = item.get("user").and_then(|user| findings.text(&user)) {
         phase.insert("user".to_owned(), user.into());
     }
+    let shares = joined(item, project, phase, findings);
     if let Some(limits) = life::limits(item, findings) {
         phase.insert("limits".to_owned(), limits);
     }
+    shares
+}
+
+/// What a container mounts and joins. Whether that is what the services share.
+fn joined(item: &Item<'_>, project: &mut Project<'_>, into: &mut Map<String, Value>, findings: &mut Findings<'_>) -> bool {
+    let mut volumes = mounts::volumes(item, project, findings);
+    volumes.extend(project.stored.mounts(item, findings));
+    let networks = networks::networks(item, project, findings);
+    // A path needs nobody; a name is a resource of the shared phase, and so is what the engine writes for it.
+    let shares = !networks.is_empty() || volumes.iter().any(|mount| !mount.starts_with(['/', '{', '.']) || mount.starts_with(WRITTEN));
+    for (key, list) in [("volumes", volumes), ("networks", networks)] {
+        if !list.is_empty() {
+            into.insert(key.to_owned(), json!(list));
+        }
+    }
+    shares
 }
 
 /// A container that stays. Whether it uses what the services share.
@@ -176,16 +175,7 @@ fn container(
     if !env.is_empty() {
         container.insert("env".to_owned(), Value::Object(env));
     }
-    let mut volumes = mounts::volumes(item, project, findings);
-    volumes.extend(project.stored.mounts(item, findings));
-    let networks = networks::networks(item, project, findings);
-    // A path needs nobody; a name is a resource of the shared phase, and so is what the engine writes for it.
-    let shares = !networks.is_empty() || volumes.iter().any(|mount| !mount.starts_with(['/', '{', '.']) || mount.starts_with(WRITTEN));
-    for (key, list) in [("volumes", volumes), ("networks", networks)] {
-        if !list.is_empty() {
-            container.insert(key.to_owned(), json!(list));
-        }
-    }
+    let shares = joined(item, project, &mut container, findings);
     for key in ["user", "working_dir"] {
         if let Some(text) = item.get(key).and_then(|item| findings.text(&item)) {
             container.insert(key.to_owned(), text.into());

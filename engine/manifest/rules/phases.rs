@@ -1,4 +1,4 @@
-//! `no-phases`, `two-phases-of-one-name`, `several-works`, `image-without-run`, `two-loops`, `empty-phase`, `missing-question`, `no-checks`,
+//! `no-phases`, `two-phases-of-one-name`, `several-works`, `image-without-run`, `networks-without-image`, `two-loops`, `empty-phase`, `missing-question`, `no-checks`,
 //! `checks-of-tier-none`: what a phase is made of.
 
 use super::{Facts, Located};
@@ -50,6 +50,13 @@ fn works(facts: &Facts<'_>, located: &Located<'_>, found: &mut Vec<Diagnostic>) 
             "image-without-run",
             "`image` says where `run` is carried out, and there is no `run`",
         ));
+    }
+    for (key, there) in [("networks", !phase.networks.is_empty()), ("volumes", !phase.volumes.is_empty())] {
+        if there && phase.image.is_none() {
+            let message = format!("`{key}` are those of the container in which `run` is carried out, and there is no `image`");
+            let finding = document.error_at_key(&located.path(&[key]), "networks-without-image", message);
+            found.push(finding.hint("give the phase an `image`, or write it in the `container` of a resource"));
+        }
     }
     if phase.shell.is_some() && !matches!(phase.run, Some(Run::Script(_))) {
         found.push(document.error_at_key(

@@ -10,7 +10,7 @@ use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::manifest::check::{CheckKind, Http, Tcp};
 use crate::manifest::node::Aim;
 use crate::manifest::port::Listen;
-use crate::manifest::resource::{Port, Resource, Scope};
+use crate::manifest::resource::{Port, PortClaim, Resource, Scope};
 use crate::manifest::template::{self, Context};
 
 /// One declared port.
@@ -29,13 +29,15 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Vec<Diagnostic>) {
     let mut claims: HashMap<u16, Vec<Claim<'_>>> = HashMap::new();
     for phase in facts.phases.values() {
         for (name, resource) in &phase.phase.resources {
-            for (keys, port) in ports(resource) {
+            for (keys, claim) in ports(resource) {
                 let path: Vec<String> = phase.path(&["resources", name.as_str()]).into_iter().map(str::to_owned).chain(keys).collect();
                 let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-                let Some(listen) = listen(port, &context) else { continue };
+                let Some(listen) = listen(claim.port(), &context) else { continue };
                 match listen {
                     Ok(listen) => {
-                        unchecked(facts, phase, &listen, &steps, &context, found);
+                        if resource.port.is_none() {
+                            unchecked(facts, phase, &listen, &steps, &context, found);
+                        }
                         // Instances of a loop have ports that only their values tell apart.
                         if !phase.is_loop() {
                             let reserved = resource.port.is_some();
@@ -62,9 +64,15 @@ pub(super) fn check(facts: &Facts<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn ports(resource: &Resource) -> Vec<(Vec<String>, &Port)> {
-    let own = resource.port.iter().map(|port| (vec!["port".to_owned()], port));
-    own.chain(resource.ports.iter().enumerate().map(|(index, port)| (vec!["ports".to_owned(), index.to_string()], port))).collect()
+/// The ports that a resource wants, each with its path below the resource.
+pub(super) fn ports(resource: &Resource) -> Vec<(Vec<String>, &PortClaim)> {
+    let own = resource.port.iter().map(|claim| (vec!["port".to_owned()], claim));
+    let list = resource.ports.iter().enumerate().map(|(index, claim)| (vec!["ports".to_owned(), index.to_string()], claim));
+    let mut ports: Vec<(Vec<String>, &PortClaim)> = own.chain(list).collect();
+    for (path, _) in ports.iter_mut().filter(|(_, claim)| matches!(claim, PortClaim::Full(_))) {
+        path.push("port".to_owned());
+    }
+    ports
 }
 
 fn clash(facts: &Facts<'_>, a: &Claim<'_>, b: &Claim<'_>) -> bool {
@@ -99,7 +107,7 @@ fn report(facts: &Facts<'_>, earlier: &Claim<'_>, later: &Claim<'_>) -> Diagnost
 fn unchecked(facts: &Facts<'_>, phase: &Located<'_>, listen: &Listen, path: &[&str], context: &Context, found: &mut Vec<Diagnostic>) {
     // Without checks the phase is not meant to be verified, and `no-checks` speaks where it is.
     let Some(verify) = phase.phase.verify.as_ref().filter(|verify| !verify.checks.is_empty()) else { return };
-    if listen.udp || path.last() == Some(&"port") {
+    if listen.udp {
         return;
     }
     let outputs: IndexMap<&str, Value> = phase
@@ -127,22 +135,31 @@ fn unchecked(facts: &Facts<'_>, phase: &Located<'_>, listen: &Listen, path: &[&s
 
 /// Whether a check connects to a port. What cannot be told now counts as yes: a warning must not be wrong.
 fn connects(kind: &CheckKind, port: u16, context: &Context) -> bool {
-    let target = match (&kind.http, &kind.tcp) {
-        (Some(Http::Url(url)), _) => url,
-        (Some(Http::Request(request)), _) => &request.url,
-        (None, Some(Tcp::Address(address))) => address,
-        (None, Some(Tcp::Talk(talk))) => match &talk.address {
-            Some(address) => address,
-            None => return false,
-        },
-        // A browser connects too; an exec check may.
-        (None, None) => return kind.browser.is_some() || kind.exec.is_some(),
-    };
-    let Ok(target) = template::render(target, context) else { return true };
-    let (scheme, rest) = target.split_once("://").unwrap_or(("", &target));
+    if kind.tcp.is_some() && target(kind).is_none() {
+        return false;
+    }
+    // A browser connects too; an exec check may.
+    let Some(target) = target(kind) else { return kind.browser.is_some() || kind.exec.is_some() };
+    template::render(target, context).map_or(true, |target| target_port(&target) == port)
+}
+
+/// Where a check connects to, as it is written; none where it does not, or where that cannot be told.
+pub(super) fn target(kind: &CheckKind) -> Option<&String> {
+    match (&kind.http, &kind.tcp) {
+        (Some(Http::Url(url)), _) => Some(url),
+        (Some(Http::Request(request)), _) => Some(&request.url),
+        (None, Some(Tcp::Address(address))) => Some(address),
+        (None, Some(Tcp::Talk(talk))) => talk.address.as_ref(),
+        (None, None) => None,
+    }
+}
+
+/// The port of a URL or an address.
+pub(super) fn target_port(target: &str) -> u16 {
+    let (scheme, rest) = target.split_once("://").unwrap_or(("", target));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let explicit = authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    explicit.unwrap_or(if scheme == "https" { 443 } else { 80 }) == port
+    explicit.unwrap_or(if scheme == "https" { 443 } else { 80 })
 }
 
 /// Parameters as they are where nothing is set.
@@ -153,7 +170,7 @@ pub(super) fn defaults(facts: &Facts<'_>) -> Context {
 }
 
 /// Where a port listens with the defaults; none where only the run will know.
-fn listen(port: &Port, context: &Context) -> Option<Result<Listen, crate::manifest::port::PortError>> {
+pub(super) fn listen(port: &Port, context: &Context) -> Option<Result<Listen, crate::manifest::port::PortError>> {
     match port {
         Port::Text(text) if template::has_template(text) => {
             let text = template::render(text, context).ok()?;

@@ -79,10 +79,12 @@ struct Seat<'a, 'f> {
     phase: Option<Located<'f>>,
     in_output: bool,
     in_for_each: bool,
+    /// The resource in whose ports it stands.
+    port_of: Option<&'a str>,
 }
 
 impl<'a, 'f> Seat<'a, 'f> {
-    fn of(facts: &'a Facts<'f>, path: &[&str]) -> Self {
+    fn of(facts: &'a Facts<'f>, path: &[&'a str]) -> Self {
         let phase = match path {
             [section @ ("phases" | "finally"), name, ..] => facts.phases.get(*name).filter(|phase| phase.section == *section).copied(),
             _ => None,
@@ -92,13 +94,17 @@ impl<'a, 'f> Seat<'a, 'f> {
             phase,
             in_output: matches!(path, ["phases" | "finally", _, "outputs", ..]),
             in_for_each: matches!(path, ["phases" | "finally", _, "for_each"]),
+            port_of: match path {
+                ["phases" | "finally", _, "resources", name, "port" | "ports", ..] => Some(name),
+                _ => None,
+            },
         }
     }
 
     fn judge(&self, reference: &Reference) -> Option<Finding> {
         let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
         let root = *path.first()?;
-        if self.in_for_each && matches!(root, "secrets" | "phases" | "outputs" | "item" | "matrix") {
+        if self.in_for_each && matches!(root, "secrets" | "phases" | "outputs" | "resources" | "item" | "matrix") {
             let found = Finding::new(
                 "unknown-variable",
                 "`for_each` sees only `params` and `env`: its values are known before anything runs".to_owned(),
@@ -122,6 +128,7 @@ impl<'a, 'f> Seat<'a, 'f> {
             ["item", ..] if self.phase.is_none_or(|phase| phase.phase.for_each.is_none()) => {
                 Some(Finding::new("unknown-variable", "`item` is the value of a `for_each`, and there is none here".to_owned()))
             }
+            ["resources", name, rest @ ..] => self.resource(name, rest),
             ["matrix", rest @ ..] => self.matrix(rest.first().copied()),
             [root] if matches!(*root, "params" | "secrets" | "phases" | "outputs" | "env" | "item") => None,
             [root, ..] if ROOTS.contains(root) => None,
@@ -200,6 +207,35 @@ impl<'a, 'f> Seat<'a, 'f> {
             ));
         }
         undeclared(phase, name, 1)
+    }
+
+    /// Of a resource its ports can be seen, by the phase that has it.
+    fn resource(&self, name: &str, rest: &[&str]) -> Option<Finding> {
+        let Some(phase) = &self.phase else {
+            return Some(
+                Finding::new("unknown-variable", "`resources` are those of the phase, and this stands in none".to_owned())
+                    .hint("make an output of it, and write `phases.NAME.outputs.KEY`"),
+            );
+        };
+        let with_ports = || phase.phase.resources.iter().filter(|(_, resource)| resource.claims().next().is_some());
+        let Some(resource) = with_ports().find(|(other, _)| other.as_str() == name).map(|(_, resource)| resource) else {
+            let message = format!("`{}` has no resource `{name}` with a port", phase.name);
+            return Some(Finding::new("unknown-variable", message).known(1, with_ports().map(|(name, _)| name.as_str())));
+        };
+        if let Some(of) = self.port_of {
+            let names_others = |text: &str| template::references(text).iter().any(|reference| reference.path[0] == "resources");
+            if of == name || resource.claims().any(|claim| names_others(&claim.port().text())) {
+                let message = "a port can be that of another resource only where that one's names no resource".to_owned();
+                return Some(Finding::new("unknown-variable", message));
+            }
+        }
+        match rest {
+            ["port"] | ["ports", ..] => None,
+            _ => Some(
+                Finding::new("unknown-variable", "of a resource only its ports can be seen".to_owned())
+                    .hint(format!("write `resources.{name}.port`, or `resources.{name}.ports[0]`")),
+            ),
+        }
     }
 
     fn matrix(&self, axis: Option<&str>) -> Option<Finding> {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 /// The variables that a template may start from.
-pub const ROOTS: [&str; 7] = ["params", "secrets", "env", "phases", "outputs", "item", "matrix"];
+pub const ROOTS: [&str; 8] = ["params", "secrets", "env", "phases", "outputs", "resources", "item", "matrix"];
 
 /// Words of the language that look like variables.
 const KEYWORDS: [&str; 11] = ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "null"];

@@ -95,6 +95,19 @@ pub struct NeedLine {
     pub unlock: Unlock,
 }
 
+/// What a host can do for this plan: containers are in no group of their goal, whatever the host offers for processes.
+fn promised(plan: &Plan, host: &HostReport) -> HostReport {
+    let mut host = host.clone();
+    let contained =
+        |phase: &PlannedPhase| phase.is_contained(None) || phase.spec.resources.keys().any(|name| phase.is_contained(Some(name)));
+    let limits = &plan.limits;
+    let limited = limits.memory.is_some() || limits.cpus.is_some() || limits.pids.is_some();
+    if limited && plan.phases.iter().any(contained) {
+        host.gaps.push("what the containers of a goal use together is not limited: each has its goal's limits for itself".to_owned());
+    }
+    host
+}
+
 /// Explains a plan for a host.
 pub fn explain(plan: &Plan, host: &HostReport) -> Explanation {
     let mut waves: Vec<Vec<Name>> = Vec::new();
@@ -117,7 +130,7 @@ pub fn explain(plan: &Plan, host: &HostReport) -> Explanation {
         teardown_order: course::teardown(plan),
         resources: holding::holdings(plan),
         limits: limits::limits(plan, host),
-        host: host.clone(),
+        host: promised(plan, host),
         budget: budget::roll_up(plan),
         requires: plan.requires.clone(),
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::base::owner::Owner;
 pub use crate::manifest::kind::Kind;
 use crate::manifest::process::Process;
-use crate::manifest::resource::{Directory, Port, Resource, Scope};
+use crate::manifest::resource::{Directory, Fallback, PortClaim, Resource, Scope};
 use crate::manifest::template::{self, Context};
 use crate::manifest::work::Run;
 use crate::plan::sealed::{Plan, PlannedPhase};
@@ -87,7 +87,7 @@ fn what(plan: &Plan, phase: &PlannedPhase, resource: &Resource) -> String {
 }
 
 fn written(resource: &Resource) -> String {
-    let ports = |ports: &[Port]| ports.iter().map(port).collect::<Vec<_>>().join(", ");
+    let ports = |ports: &[PortClaim]| ports.iter().map(port).collect::<Vec<_>>().join(", ");
     match resource {
         Resource { directory: Some(Directory::Path(path)), .. } => path.clone(),
         Resource { directory: Some(Directory::Full(directory)), .. } => directory.path.clone(),
@@ -102,10 +102,11 @@ fn written(resource: &Resource) -> String {
     }
 }
 
-fn port(port: &Port) -> String {
-    match port {
-        Port::Number(number) => number.to_string(),
-        Port::Text(text) => text.clone(),
+fn port(claim: &PortClaim) -> String {
+    let port = claim.port().text();
+    match claim.fallback() {
+        Some(Fallback::NextFree) => format!("{port} or the next free"),
+        None => port.into_owned(),
     }
 }
 

@@ -7,7 +7,6 @@ use super::page::{Page, Tone, chain, counted, short};
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::manifest::policy::Budget;
-use crate::manifest::resource::Port;
 use crate::manifest::verify::Tier;
 use crate::plan::sealed::{Part, Step};
 
@@ -248,10 +247,7 @@ fn requires(page: &mut Page, explanation: &Explanation) {
         needs.extend(requires.docker.filter(|docker| *docker).map(|_| "docker".to_owned()));
         needs.extend(requires.memory.map(|memory| format!("{memory} of memory")));
         needs.extend(requires.disk.map(|disk| format!("{disk} of disk")));
-        needs.extend(requires.ports.iter().map(|port| match port {
-            Port::Number(number) => format!("the port {number} free"),
-            Port::Text(text) => format!("the port {text} free"),
-        }));
+        needs.extend(requires.ports.iter().map(|port| format!("the port {} free", port.text())));
         needs.extend(requires.files.iter().map(|file| format!("the file {file}")));
         needs.extend(requires.user.iter().map(|user| format!("the user {user}")));
     }

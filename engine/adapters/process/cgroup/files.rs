@@ -25,12 +25,12 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The number in a file; none where there is no such file, or no number in it.
-pub(super) fn number(path: &Path) -> Option<u64> {
+pub(in crate::adapters::process) fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// The number behind a word at the beginning of a line.
-pub(super) fn numbered(path: &Path, word: &str) -> Option<u64> {
+pub(in crate::adapters::process) fn numbered(path: &Path, word: &str) -> Option<u64> {
     after(&fs::read_to_string(path).ok()?, word)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn children(path: &Path) -> Vec<PathBuf> {
 }
 
 /// The processes in a group and in those inside it; none where it is gone.
-pub(super) fn processes(path: &Path) -> io::Result<BTreeSet<u32>> {
+pub(in crate::adapters::process) fn processes(path: &Path) -> io::Result<BTreeSet<u32>> {
     let text = match fs::read_to_string(path.join("cgroup.procs")) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV) => return Ok(BTreeSet::new()),

@@ -35,6 +35,13 @@ impl Hierarchies {
         Self::parse(&mounts, &own)
     }
 
+    /// What is mounted here, with the groups of another process as its own.
+    pub(in crate::adapters) fn of(pid: u32) -> Self {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        Self::parse(&mounts, &groups)
+    }
+
     fn parse(mounts: &str, own: &str) -> Self {
         let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
         let v1 = |controller: &str| {

@@ -11,6 +11,7 @@ use crate::kernel::pressure::Pressure;
 use crate::kernel::record::{Record, StopReason};
 use crate::kernel::state::{Goal, Run, State};
 use crate::plan::sealed::PhaseIx;
+use crate::views::chosen::PortStatus;
 use crate::views::memory::waits_for_memory;
 
 /// One thing that happened.
@@ -39,6 +40,13 @@ pub enum Event {
         phase: String,
         /// What it waits for.
         why: String,
+    },
+    /// Other ports were chosen than are declared.
+    PortsChosen {
+        /// The phase.
+        phase: String,
+        /// Which, for whom, and who has the declared ones.
+        ports: Vec<PortStatus>,
     },
     /// An attempt of a phase began.
     PhaseStarted {
@@ -217,6 +225,11 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
 fn phase_event(at: Timestamp, record: &Record, run: &Run, ix: PhaseIx) -> Option<Event> {
     let phase = run.owner(ix).to_string();
     Some(match record {
+        Record::Briefed { brief, .. } => {
+            let moved = brief.ports.iter().filter(|chosen| chosen.taken_by.is_some());
+            let ports: Vec<PortStatus> = moved.map(PortStatus::from).collect();
+            return (!ports.is_empty()).then_some(Event::PortsChosen { phase, ports });
+        }
         Record::AttemptStarted { attempt, .. } => Event::PhaseStarted { phase, attempt: *attempt },
         Record::Worked { .. } if run.plan.phase(ix).checks() > 0 => Event::PhaseVerifying { phase },
         Record::Answered { check, stage: Stage::Again, answer, .. } => {
@@ -255,6 +268,9 @@ fn run_event(at: Timestamp, record: &Record, run: &Run) -> Option<Event> {
     }
 }
 
+/// What has become of secrets and images.
+const FORGOTTEN: &str = "forgotten";
+
 /// Follows the effects that end things, so that their ends can be told with their places.
 #[derive(Debug, Default)]
 pub struct Endings {
@@ -274,6 +290,10 @@ impl Endings {
                 self.open.insert(*id, (owner.to_string(), evidence));
                 None
             }
+            Record::Requested { id, owner, effect: Effect::Forget } => {
+                self.open.insert(*id, (owner.to_string(), FORGOTTEN));
+                None
+            }
             Record::Observed { id, seen } => {
                 let (resource, done) = self.open.remove(id)?;
                 let (evidence, failed, survivors) = match seen {
@@ -282,6 +302,8 @@ impl Endings {
                     }
                     // The next engine ends it.
                     Seen::Failed { fault: Fault::EngineDied, .. } => return None,
+                    Seen::Failed { evidence, .. } if done == FORGOTTEN => (evidence.clone(), true, Vec::new()),
+                    _ if done == FORGOTTEN => return None,
                     Seen::Failed { evidence, .. } => (format!("it could not be {done}: {evidence}"), true, Vec::new()),
                     _ => (done.to_owned(), false, Vec::new()),
                 };

@@ -54,6 +54,10 @@ pub fn line(event: &Event, look: Look) -> Option<String> {
             format!("{}: {why}", mark("waiting", &format!("memory pressure {}", level.map_or("unknown", Pressure::word))))
         }
         Event::Held { phase, why } => format!("{} {phase}: for {why}", mark("waiting", "waits")),
+        Event::PortsChosen { phase, ports } => {
+            let ports: Vec<String> = ports.iter().map(|port| format!("{} has port {port}", port.resource)).collect();
+            format!("{} {phase}: {}", mark("waiting", "moved"), ports.join(", "))
+        }
         Event::PhaseStarted { phase, attempt: 1 } => format!("{} {phase}", mark("running", "started")),
         Event::PhaseStarted { phase, attempt } => format!("{} {phase}: attempt {attempt}", mark("running", "started")),
         Event::PhaseVerifying { .. } => return None,

@@ -1,0 +1,136 @@
+//! What is used in a control group that somebody else made: a container's, by its container engine. Looks only.
+//!
+//! | figure | version 2 | version 1 |
+//! |---|---|---|
+//! | peak of memory | `memory.peak`, from Linux 5.19 on | `memory.max_usage_in_bytes` |
+//! | memory now, its limit | `memory.current`, `memory.max` | `memory.usage_in_bytes`, `memory.limit_in_bytes` |
+//! | processor time | `cpu.stat`: `usage_usec` | `cpuacct.usage` |
+//!
+//! The group goes with its last process, and so do its figures: whoever wants them looks while it lives.
+
+use std::path::{Path, PathBuf};
+
+use super::cgroup::files;
+use super::cgroup::hierarchy::{Hierarchies, Place};
+use super::limits::Limit;
+use super::usage::{Now, Usage};
+
+/// What version 1 calls no limit: the largest number of bytes in whole pages.
+const UNLIMITED: u64 = 1 << 62;
+
+/// A control group that somebody else made, for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignGroup {
+    /// Where its memory is counted.
+    memory: Option<PathBuf>,
+    /// Where its processor time is.
+    cpu: Option<PathBuf>,
+}
+
+impl ForeignGroup {
+    /// The group of a process, where its path carries this name: a hierarchy in which the process has none of its own tells nothing of it.
+    /// None where there is no such hierarchy, or it cannot be seen from here.
+    pub fn of(pid: u32, name: &str) -> Option<Self> {
+        Self::among(&Hierarchies::of(pid), name)
+    }
+
+    fn among(found: &Hierarchies, name: &str) -> Option<Self> {
+        let own = |place: Option<&Place>| place.map(|place| place.here.clone()).filter(|dir| dir.to_string_lossy().contains(name));
+        let v1 = found.limits.iter().find(|(limit, _)| *limit == Limit::Memory).map(|(_, place)| place);
+        let group = Self {
+            memory: own(v1).or_else(|| own(found.v2.as_ref())),
+            cpu: own(found.cpuacct.as_ref()).or_else(|| own(found.v2.as_ref())),
+        };
+        (group.memory.is_some() || group.cpu.is_some()).then_some(group)
+    }
+
+    /// What is used in it now, and was up to now. None once it is gone.
+    pub fn now(&self) -> Option<Now> {
+        let memory = |names: [&str; 2]| names.iter().find_map(|name| files::number(&self.memory.as_ref()?.join(name)));
+        let processes = files::processes(self.memory.as_ref().or(self.cpu.as_ref())?).ok()?.len();
+        if processes == 0 {
+            return None;
+        }
+        Some(Now {
+            memory: memory(["memory.usage_in_bytes", "memory.current"]),
+            processes: u32::try_from(processes).unwrap_or(u32::MAX),
+            usage: Usage {
+                peak_memory: memory(["memory.max_usage_in_bytes", "memory.peak"]),
+                largest_process: false,
+                cpu_time: self.cpu.as_deref().and_then(cpu_time),
+                oom_kills: 0,
+                oom_kills_around: 0,
+            },
+        })
+    }
+
+    /// The most memory that it may use, in bytes; none where it is not limited.
+    pub fn memory_limit(&self) -> Option<u64> {
+        let dir = self.memory.as_ref()?;
+        let limit = ["memory.limit_in_bytes", "memory.max"].iter().find_map(|name| files::number(&dir.join(name)));
+        limit.filter(|limit| *limit < UNLIMITED)
+    }
+}
+
+/// In microseconds.
+fn cpu_time(dir: &Path) -> Option<u64> {
+    let v1 = files::number(&dir.join("cpuacct.usage")).map(|nanos| nanos / 1_000);
+    v1.or_else(|| files::numbered(&dir.join("cpu.stat"), "usage_usec"))
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test lays out its own groups")]
+mod tests {
+    use super::*;
+
+    /// A directory with files of these contents.
+    fn laid_out(name: &str, entries: &[(&str, &str)]) -> (tempfile::TempDir, Place) {
+        let mount = tempfile::tempdir().expect("a folder");
+        let here = mount.path().join(name);
+        std::fs::create_dir_all(&here).expect("a folder");
+        for (file, text) in entries {
+            std::fs::write(here.join(file), text).expect("a file");
+        }
+        let place = Place { mount: mount.path().to_owned(), here };
+        (mount, place)
+    }
+
+    #[test]
+    fn version_2_counts_all_in_one_group() {
+        let files = [
+            ("memory.peak", "70\n"),
+            ("memory.current", "50\n"),
+            ("memory.max", "100\n"),
+            ("cgroup.procs", "7\n8\n"),
+            ("cpu.stat", "usage_usec 9000\nuser_usec 1\n"),
+        ];
+        let (_mount, place) = laid_out("system.slice/docker-abc.scope", &files);
+        let found = Hierarchies { v2: Some(place), ..Hierarchies::default() };
+        let group = ForeignGroup::among(&found, "abc").expect("a group");
+        let now = group.now().expect("it is there");
+        assert_eq!((now.memory, now.processes, now.usage.peak_memory, now.usage.cpu_time), (Some(50), 2, Some(70), Some(9000)));
+        assert_eq!(group.memory_limit(), Some(100));
+        assert_eq!(ForeignGroup::among(&found, "other"), None, "a group of somebody else tells nothing");
+    }
+
+    #[test]
+    fn version_1_counts_beside_a_version_2_that_has_no_group_of_its_own() {
+        let memory = [
+            ("memory.max_usage_in_bytes", "70\n"),
+            ("memory.usage_in_bytes", "50\n"),
+            ("memory.limit_in_bytes", "9223372036854771712\n"),
+            ("cgroup.procs", "7\n"),
+        ];
+        let (memory_folder, at_memory) = laid_out("docker/abc", &memory);
+        let (cpu_folder, at_cpu) = laid_out("docker/abc", &[("cpuacct.usage", "9000000\n")]);
+        let (_v2, at_root) = laid_out("", &[("cpu.stat", "usage_usec 1\n")]);
+        let found =
+            Hierarchies { v2: Some(at_root), cpuacct: Some(at_cpu), limits: vec![(Limit::Memory, at_memory)], ..Hierarchies::default() };
+        let group = ForeignGroup::among(&found, "abc").expect("a group");
+        let now = group.now().expect("it is there");
+        assert_eq!((now.memory, now.processes, now.usage.peak_memory, now.usage.cpu_time), (Some(50), 1, Some(70), Some(9000)));
+        assert_eq!(group.memory_limit(), None);
+        drop((memory_folder, cpu_folder));
+        assert_eq!(group.now(), None, "it is gone");
+    }
+}
