@@ -91,6 +91,11 @@ mod tests {
         long.command = "é".repeat(COMMAND + 1);
         assert!(describe(Some(&long), &[0]).ends_with("é…`"));
         drop(socket);
-        assert_eq!(holder(port), None);
+        // A process that another test is about to start may have it for a moment longer.
+        let free = (0..100_000).any(|_| {
+            std::thread::yield_now();
+            holder(port).is_none()
+        });
+        assert!(free, "{:?}", holder(port));
     }
 }

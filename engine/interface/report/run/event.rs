@@ -213,7 +213,9 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
             let run = state.run(record.run()?)?;
             match record.phase() {
                 Some(ix) if matches!(record, Record::Held { .. }) => {
-                    Some(Event::Held { phase: run.owner(ix).to_string(), why: waits_for_memory(state, run, ix)? })
+                    // What is admitted before it may not have begun yet, and is not in the records then.
+                    let why = waits_for_memory(state, run, ix).unwrap_or_else(|| "memory, behind what is about to begin".to_owned());
+                    Some(Event::Held { phase: run.owner(ix).to_string(), why })
                 }
                 Some(ix) => phase_event(at, record, run, ix),
                 None => run_event(at, record, run),
