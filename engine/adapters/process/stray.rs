@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use super::containment::Containment;
 use super::identity::boot_id;
+use super::mechanism::Mechanism;
 use super::scope_init::ENTRY;
 use super::table::{self, Stat};
 use crate::base::time::Timestamp;
@@ -154,7 +155,9 @@ impl Containment {
     /// Whether a process runs in a scope of this workspace now, by the least that tells it.
     fn holds(&self, pid: u32) -> bool {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        if groups.lines().any(|line| line.split('/').any(|part| part == self.workspace())) {
+        // Beside version 2, groups of version 1 only limit: who has left the one that is killed as a whole is not held by them.
+        let kills = |line: &&str| self.report().mechanism != Mechanism::CgroupV2 || line.starts_with("0::");
+        if groups.lines().filter(kills).any(|line| line.split('/').any(|part| part == self.workspace())) {
             return true;
         }
         let prefix = format!("{}/", self.workspace());
