@@ -97,7 +97,9 @@ phases:
     assert_eq!(ended.code, ending.exit_code(), "{case}\n{}", ended.said());
     let by_a_person = matches!(ending, Interrupt | Stop | Killed);
     if !by_a_person {
-        until("the service's own container alone", || (containers(&workspace).len() <= 1).then_some(()));
+        // The service goes on, and with it what it made.
+        let side = docker(&["ps", "-q", "--no-trunc", "--filter", &format!("name={id}-side")]);
+        assert_eq!(containers(&workspace), [side], "{case}\n{}", ended.said());
         workspace.sculpt("down leak").run().expect(0);
     }
     expect_nothing_in_docker(&workspace, &case);

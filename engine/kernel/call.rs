@@ -6,7 +6,7 @@
 //!
 //! | seen of it | then |
 //! |---|---|
-//! | it made a container, a network or a volume | that is a resource of the phase, `docker:NAME`: of the attempt, or of the goal where the phase may `keep` it |
+//! | it made a container, a network or a volume | that is a resource of the phase, `docker:NAME`: with the scope of the attempt, or of the service, that made it; of the goal where the phase may `keep` it |
 //! | it removed one | that resource is gone |
 //! | the command has ended, and a look shows nothing more of its own | what the attempt had made, and may not keep, is gone |
 
@@ -72,6 +72,8 @@ pub struct Caught {
     pub name: String,
     /// Whose command made it: the phase, or a service of it.
     pub by: Owner,
+    /// Whether it stays once that has ended.
+    pub keeps: bool,
 }
 
 impl Turn<'_> {
@@ -139,7 +141,7 @@ impl State {
     fn catch(&mut self, at: Timestamp, id: EffectId, by: EffectId, kind: Kind, (engines, name): (String, String)) {
         let Some(open) = self.effects.get(&by) else { return };
         let (Effect::Work { run, phase, attempt } | Effect::Serve { run, phase, attempt, .. }) = &open.effect else { return };
-        let caught = Caught { id: engines, name, by: open.owner.clone() };
+        let caught = Caught { id: engines, name, by: open.owner.clone(), keeps: false };
         let (run, phase, attempt) = (run.clone(), *phase, *attempt);
         let Some(mut resource) = self.run(&run).and_then(|begun| Resource::caught(begun, phase, attempt, kind, caught, at)) else { return };
         resource.made_by = id;
@@ -163,8 +165,8 @@ impl State {
     pub(super) fn caught_gone(&mut self, at: Timestamp, owner: &Owner, (run, phase, attempt): (&RunId, PhaseIx, u32)) {
         let Some(goal) = self.goals.get_mut(&owner.goal) else { return };
         for resource in goal.resources.values_mut() {
-            let of = resource.run == *run && resource.phase == phase && resource.attempt == attempt && resource.scope == Scope::Phase;
-            if of && resource.state.is_live() && resource.caught.as_ref().is_some_and(|caught| caught.by == *owner) {
+            let of = resource.run == *run && resource.phase == phase && resource.attempt == attempt;
+            if of && resource.state.is_live() && resource.caught.as_ref().is_some_and(|caught| caught.by == *owner && !caught.keeps) {
                 resource.vanish(at, "ended with the command that had made it");
             }
         }
@@ -182,14 +184,16 @@ impl Goal {
 
 impl Resource {
     /// What a command of an attempt made in the container engine.
-    fn caught(run: &super::state::Run, phase: PhaseIx, attempt: u32, kind: Kind, caught: Caught, now: Timestamp) -> Option<Self> {
+    fn caught(run: &super::state::Run, phase: PhaseIx, attempt: u32, kind: Kind, mut caught: Caught, now: Timestamp) -> Option<Self> {
         let planned = run.plan.phases.get(phase.at())?;
-        let keeps = planned.spec.capabilities.as_ref().is_some_and(|capabilities| capabilities.docker.iter().any(|word| word == KEEP));
+        caught.keeps = planned.spec.capabilities.as_ref().is_some_and(|capabilities| capabilities.docker.iter().any(|word| word == KEEP));
         let name = Name::new(format!("{PREFIX}{}", caught.name.replace('/', "_")));
         let mut resource = Self::at(Owner::resource(&run.plan.goal, &planned.name, &name), kind, &run.id, phase, attempt, now);
         resource.state = ResourceState::Ready;
-        resource.scope = if keeps { Scope::Goal } else { Scope::Phase };
-        resource.keep = keeps && kind.holds_data();
+        // What a service makes lives as long as that does.
+        let service = caught.by.resource.as_ref().and_then(|name| planned.resource(name));
+        resource.scope = if caught.keeps { Scope::Goal } else { service.map_or(Scope::Phase, |service| service.scope) };
+        resource.keep = caught.keeps && kind.holds_data();
         resource.created = true;
         // After the command's own end, and each kind after what uses it.
         let step = u32::MAX - if kind.runs() { 1 } else { 2 + u32::from(kind == Kind::Volume) };

@@ -37,6 +37,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::{Span, Timestamp};
 use crate::manifest::resource::Scope;
+use crate::plan::sealed::PlannedPhase;
 
 /// How often an engine that is at work collects by itself.
 const PERIOD: Span = Span::seconds(300);
@@ -327,10 +328,12 @@ fn over(resource: &Resource, outcome: Option<Outcome>) -> Option<String> {
 /// was to replace has been given back, and serves on.
 fn is_unplanned(latest: &Run, resource: &Resource) -> bool {
     let (Some(phase), Some(name)) = (&resource.owner.phase, &resource.owner.resource) else { return false };
+    // What a command made is in no plan: it stands as long as its phase does.
+    let lacks = |planned: &PlannedPhase| resource.caught.is_none() && planned.resource(name).is_none();
     let gone = latest
         .plan
         .find(phase.as_str())
-        .is_none_or(|(ix, planned)| planned.resource(name).is_none() && latest.phase(ix).state.outcome().is_some_and(Outcome::is_good));
+        .is_none_or(|(ix, planned)| lacks(planned) && latest.phase(ix).state.outcome().is_some_and(Outcome::is_good));
     latest.prepared && resource.run != latest.id && resource.kind.is_remade() && !resource.keep && gone
 }
 

@@ -2,16 +2,17 @@
 
 use opensculpt::base::owner::Owner;
 use opensculpt::kernel::action::{Effect, EffectId, Seen};
+use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::call::{Call, CallId, Verb};
-use opensculpt::kernel::input::Input;
+use opensculpt::kernel::input::{Input, Request};
 use opensculpt::kernel::outcome::{Outcome, Verdict};
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::resource::ResourceState;
 use opensculpt::kernel::stock::Kind;
-use opensculpt::manifest::resource::Scope;
+use opensculpt::plan::sealed::Plan;
 
 use super::plans::{job, phase, plan, server};
-use super::script::Try;
+use super::script::{Try, says};
 use super::world::World;
 
 impl World {
@@ -44,7 +45,7 @@ impl World {
             return None;
         }
         let of = |resource: &&opensculpt::kernel::stock::Resource| {
-            resource.scope == Scope::Phase && resource.caught.as_ref().is_some_and(|caught| caught.by == *by)
+            resource.caught.as_ref().is_some_and(|caught| caught.by == *by && !caught.keeps)
         };
         let gone: Vec<String> = self.kernel.state().live_resources().filter(of).map(|resource| resource.owner.to_string()).collect();
         for place in &gone {
@@ -63,12 +64,16 @@ impl World {
     }
 }
 
+fn keeping() -> Plan {
+    plan(2, vec![phase("a").work().checks(1).docker("keep")])
+}
+
 /// A world in which `a` works until the time is 1200, and has made some of everything by 1100.
 fn at_work(keeps: bool) -> World {
     let mut world = World::new();
-    world.play("a").tries = vec![Try { takes: Some(190), ..Try::default() }];
-    let draft = if keeps { phase("a").work().checks(1).docker("keep") } else { job("a") };
-    world.start(plan(2, vec![draft]));
+    let play = world.play("a");
+    (play.tries, play.fingerprint) = (vec![Try { takes: Some(190), ..Try::default() }], "the same".to_owned());
+    world.start(if keeps { keeping() } else { plan(2, vec![job("a")]) });
     world.until(1050);
     for (kind, name) in [(Kind::Network, "net"), (Kind::Volume, "data"), (Kind::Container, "web")] {
         world.makes("g/a", kind, name);
@@ -91,6 +96,13 @@ fn what_is_kept_stays_until_its_goal_goes_down_and_data_until_volumes_do() {
     let mut world = at_work(true);
     world.settle();
     assert_eq!((world.verdict(), world.live_caught().len()), (Verdict::Verified, 3));
+    // Another run finds its phase verified already, and nobody collects what that stands on.
+    world.play("a").before = vec![says(Said::Pass)];
+    world.start(keeping());
+    world.settle();
+    world.ask(Request::Collect { evict: true });
+    world.settle();
+    assert_eq!(world.live_caught().len(), 3);
     world.down(false);
     world.settle();
     assert_eq!(world.live_caught(), ["g/a/docker:data"]);
@@ -167,6 +179,9 @@ fn a_service_owns_what_it_makes() {
     world.settle();
     world.makes("g/a/svc", Kind::Container, "side");
     assert_eq!(world.live_caught(), ["g/a/docker:side"]);
+    world.ask(Request::Collect { evict: true });
+    world.settle();
+    assert_eq!(world.live_caught(), ["g/a/docker:side"], "nobody collects what a service that is wanted has made");
     world.down(false);
     world.settle();
     assert!(world.live_caught().is_empty() && world.is_at_rest());
