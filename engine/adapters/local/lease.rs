@@ -2,10 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::scope::{Scope, ScopeError};
 use crate::base::owner::Owner;
+
+/// How long whoever watched a process may take to end what it left: its grace, and time to kill.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A scope in use.
 #[derive(Debug)]
@@ -34,11 +40,13 @@ pub(super) struct Leases {
     active: Mutex<HashMap<Owner, Vec<Arc<Lease>>>>,
     /// The pooled scopes that this engine has used. Each is swept by whoever used it, and may belong to somebody else by now.
     pooled: Mutex<HashSet<String>>,
+    /// Told whenever a scope is no longer in use at a place.
+    released: Notify,
 }
 
 impl Leases {
     pub(super) fn new(containment: Arc<Containment>) -> Self {
-        Self { containment, active: Mutex::default(), pooled: Mutex::default() }
+        Self { containment, active: Mutex::default(), pooled: Mutex::default(), released: Notify::new() }
     }
 
     /// Takes an empty scope for a command of this place.
@@ -93,6 +101,28 @@ impl Leases {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned().unwrap_or_default()
     }
 
+    /// Waits until nobody else uses a scope at its place: whoever watched what was there before ends its leftovers, and would take for one
+    /// what is started meanwhile. Where something would not end, its watcher keeps the scope; then it is not waited for longer than that may take.
+    pub(super) async fn until_alone(&self, owner: &Owner, lease: &Arc<Lease>) {
+        let others = || {
+            let same = |other: &Arc<Lease>| !Arc::ptr_eq(other, lease) && other.scope().name() == lease.scope().name();
+            self.of(owner).iter().any(same)
+        };
+        let alone = async {
+            loop {
+                let released = self.released.notified();
+                tokio::pin!(released);
+                // From here on nobody's leaving is missed.
+                released.as_mut().enable();
+                if !others() {
+                    return;
+                }
+                released.await;
+            }
+        };
+        drop(tokio::time::timeout(PATIENCE, alone).await);
+    }
+
     /// Says that a scope is no longer in use at a place.
     pub(super) fn drop_from(&self, owner: &Owner, lease: &Arc<Lease>) {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,6 +132,8 @@ impl Leases {
                 active.remove(owner);
             }
         }
+        drop(active);
+        self.released.notify_waiters();
     }
 
     fn hold(&self, owner: &Owner, scope: Scope) -> Arc<Lease> {

@@ -33,6 +33,7 @@ async fn to_its_end(
     tell: &Tell,
 ) -> Result<Seen, WorkError> {
     let ServeJob { command, ports, endpoint } = job;
+    leases.until_alone(owner, lease).await;
     // What an engine that is no more left of this very resource would be a second copy of it.
     if !lease.scope().is_empty()? {
         lease.scope().kill()?;
