@@ -126,6 +126,8 @@ fn a_dry_run_tells_what_would_be_ended_and_changes_nothing() {
             (&status["outcome"], &status["why"]),
             (&"regressed".into(), &"it/serve/one is gone: evicted: `sculpt gc --evict`".into())
         );
+        workspace.sculpt("run goal.yaml").run().expect(0);
+        assert_eq!((workspace.sleepers(), workspace.status()["outcome"].as_str()), (2, Some("unverified")));
         drop(stray);
         workspace.sculpt("down it").run().expect(0);
         workspace.expect_nothing_alive("what was collected");

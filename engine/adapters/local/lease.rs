@@ -1,7 +1,7 @@
 //! A scope that is in use. It is given back when nobody uses it any more, so that nobody ends a scope that belongs to the next.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Lease {
     scope: Scope,
     containment: Arc<Containment>,
+    given_back: Arc<Notify>,
 }
 
 impl Lease {
@@ -30,6 +31,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Where something still runs in it, it is not used again; the next look finds it by its name.
         drop(self.containment.release(&self.scope));
+        self.given_back.notify_waiters();
     }
 }
 
@@ -40,13 +42,14 @@ pub(super) struct Leases {
     active: Mutex<HashMap<Owner, Vec<Arc<Lease>>>>,
     /// The pooled scopes that this engine has used. Each is swept by whoever used it, and may belong to somebody else by now.
     pooled: Mutex<HashSet<String>>,
-    /// Told whenever a scope is no longer in use at a place.
-    released: Notify,
+    /// The scopes of resources, for as long as anybody has one.
+    resources: Mutex<HashMap<Owner, Weak<Lease>>>,
+    given_back: Arc<Notify>,
 }
 
 impl Leases {
     pub(super) fn new(containment: Arc<Containment>) -> Self {
-        Self { containment, active: Mutex::default(), pooled: Mutex::default(), released: Notify::new() }
+        Self { containment, active: Mutex::default(), pooled: Mutex::default(), resources: Mutex::default(), given_back: Arc::default() }
     }
 
     /// Takes an empty scope for a command of this place.
@@ -65,7 +68,7 @@ impl Leases {
         let unnamed = crate::base::name::Name::from("-");
         let (phase, resource) = (owner.phase.as_ref().unwrap_or(&unnamed), owner.resource.as_ref().unwrap_or(&unnamed));
         let scope = self.containment.resource(&owner.goal, phase, resource)?;
-        Ok(self.hold(owner, scope))
+        Ok(self.hold_resource(owner, scope))
     }
 
     /// Finds a scope that another engine process made. One of this engine's pool is never given: it may be in use again, elsewhere.
@@ -74,7 +77,8 @@ impl Leases {
             return Ok(None);
         }
         let scope = self.containment.find(name)?;
-        Ok(scope.map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment) })))
+        Ok(scope
+            .map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment), given_back: Arc::clone(&self.given_back) })))
     }
 
     /// Finds a scope of which nobody of this engine makes use: one of its pool in which somebody is left is given to nobody either.
@@ -85,7 +89,8 @@ impl Leases {
         }
         drop(active);
         let scope = self.containment.find(name)?;
-        Ok(scope.map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment) })))
+        Ok(scope
+            .map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment), given_back: Arc::clone(&self.given_back) })))
     }
 
     /// Takes over a scope that another engine process made, for as long as what runs in it belongs to this place; none where nothing is left of it.
@@ -93,7 +98,7 @@ impl Leases {
         if self.pooled.lock().unwrap_or_else(PoisonError::into_inner).contains(name) {
             return Ok(None);
         }
-        Ok(self.containment.find(name)?.map(|scope| self.hold(owner, scope)))
+        Ok(self.containment.find(name)?.map(|scope| self.hold_resource(owner, scope)))
     }
 
     /// The scopes in use at a place.
@@ -101,26 +106,24 @@ impl Leases {
         self.active.lock().unwrap_or_else(PoisonError::into_inner).get(owner).cloned().unwrap_or_default()
     }
 
-    /// Waits until nobody else uses a scope at its place: whoever watched what was there before ends its leftovers, and would take for one
-    /// what is started meanwhile. Where something would not end, its watcher keeps the scope; then it is not waited for longer than that may take.
-    pub(super) async fn until_alone(&self, owner: &Owner, lease: &Arc<Lease>) {
-        let others = || {
-            let same = |other: &Arc<Lease>| !Arc::ptr_eq(other, lease) && other.scope().name() == lease.scope().name();
-            self.of(owner).iter().any(same)
-        };
-        let alone = async {
+    /// Waits until the scope of a resource is given back: whoever watched what was there before ends its leftovers, and removes the scope.
+    /// Where something would not end, its watcher keeps the scope; then it is not waited for longer than that may take.
+    pub(super) async fn until_free(&self, owner: &Owner) {
+        let free = async {
             loop {
-                let released = self.released.notified();
-                tokio::pin!(released);
-                // From here on nobody's leaving is missed.
-                released.as_mut().enable();
-                if !others() {
+                let given_back = self.given_back.notified();
+                tokio::pin!(given_back);
+                // From here on no giving back is missed.
+                given_back.as_mut().enable();
+                let held =
+                    self.resources.lock().unwrap_or_else(PoisonError::into_inner).get(owner).is_some_and(|held| held.strong_count() > 0);
+                if !held {
                     return;
                 }
-                released.await;
+                given_back.await;
             }
         };
-        drop(tokio::time::timeout(PATIENCE, alone).await);
+        drop(tokio::time::timeout(PATIENCE, free).await);
     }
 
     /// Says that a scope is no longer in use at a place.
@@ -132,12 +135,16 @@ impl Leases {
                 active.remove(owner);
             }
         }
-        drop(active);
-        self.released.notify_waiters();
+    }
+
+    fn hold_resource(&self, owner: &Owner, scope: Scope) -> Arc<Lease> {
+        let lease = self.hold(owner, scope);
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone(), Arc::downgrade(&lease));
+        lease
     }
 
     fn hold(&self, owner: &Owner, scope: Scope) -> Arc<Lease> {
-        let lease = Arc::new(Lease { scope, containment: Arc::clone(&self.containment) });
+        let lease = Arc::new(Lease { scope, containment: Arc::clone(&self.containment), given_back: Arc::clone(&self.given_back) });
         self.active.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.clone()).or_default().push(Arc::clone(&lease));
         lease
     }

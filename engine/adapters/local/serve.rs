@@ -13,6 +13,7 @@ use crate::ports::runtime::Tell;
 
 /// Runs a service to its end.
 pub(super) async fn serve(leases: Arc<Leases>, endpoints: Arc<Endpoints>, (id, owner): (EffectId, Owner), job: ServeJob, tell: Tell) {
+    leases.until_free(&owner).await;
     let seen = match leases.resource(&owner) {
         Ok(lease) => {
             let seen = to_its_end(&leases, &endpoints, &lease, (id, &owner), job, &tell).await.unwrap_or_else(|error| error.seen());
@@ -33,7 +34,6 @@ async fn to_its_end(
     tell: &Tell,
 ) -> Result<Seen, WorkError> {
     let ServeJob { command, ports, endpoint } = job;
-    leases.until_alone(owner, lease).await;
     // What an engine that is no more left of this very resource would be a second copy of it.
     if !lease.scope().is_empty()? {
         lease.scope().kill()?;
