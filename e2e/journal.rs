@@ -203,9 +203,9 @@ phases:
         let journal = workspace.journal();
         journal.of("phase_ended").filter(|record| record["outcome"] == "verified").count()
     };
+    let goal = workspace.status();
     let green = verified(&workspace);
     assert!(green < 100, "the disk was never full");
-    let goal = workspace.status();
     assert_ne!(goal["outcome"], "verified");
     let shown = goal["phases"].as_array().unwrap().iter().filter(|phase| phase["outcome"] == "verified").count();
     assert_eq!(shown, green, "green is what is written");

@@ -233,3 +233,24 @@ fn an_engine_may_be_killed_at_any_time_and_again() {
         is_whole(&workspace, &case);
     }
 }
+
+#[test]
+fn who_takes_down_what_a_killed_engine_left_begins_nothing_more() {
+    for command in ["down chain", "stop chain"] {
+        let mut phases = String::from("  p0: { run: sleep 0.2 }\n");
+        for number in 1..40 {
+            writeln!(phases, "  p{number}: {{ needs: [ p{} ], run: sleep 0.05 }}", number - 1).unwrap();
+        }
+        let workspace = Workspace::with_goal(&format!("version: \"1\"\nname: chain\nphases:\n{phases}"));
+        let begun = || workspace.journal().count("attempt_started");
+        let mut run = workspace.sculpt("run goal.yaml").start();
+        until("three phases have begun", || (begun() >= 3).then_some(()));
+        run.kill();
+        run.wait();
+        workspace.kill_the_supervisor();
+        let before = begun();
+        let ended = workspace.sculpt(command).run().expect(0);
+        assert_eq!(begun(), before, "{command}: {}", ended.said());
+        workspace.expect_nothing_alive(command);
+    }
+}

@@ -16,6 +16,7 @@ use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::vault::Mask;
 use crate::adapters::vitals::host::HostGauge;
 use crate::adapters::workspace::Workspace;
+use crate::base::name::Name;
 use crate::journal::commit::{Journal, Open};
 use crate::journal::disk::{Disk, HostDisk};
 use crate::journal::log::Opening;
@@ -73,21 +74,21 @@ impl World {
 impl Engine {
     /// Takes the workspace's journal, replays it, and goes on with what an engine that died left.
     ///
-    /// `doing` tells others that find the journal held.
+    /// `doing` tells others that find the journal held. Where it begins because a person stops a goal, nothing of that goal is begun first.
     ///
     /// # Errors
     /// Where another engine holds the workspace, or its journal cannot be read or written.
-    pub async fn open(workspace: &Workspace, doing: &str) -> Result<Self, EngineError> {
+    pub async fn open(workspace: &Workspace, doing: &str, stop: Option<Name>) -> Result<Self, EngineError> {
         let id = workspace.establish()?.id;
         let world = World::host(workspace, &id, &workspace.config()?);
-        Self::over(world, workspace, &id, doing).await
+        Self::over(world, workspace, &id, doing, stop).await
     }
 
     /// The same over any world.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn over(world: World, workspace: &Workspace, id: &str, doing: &str) -> Result<Self, EngineError> {
+    pub async fn over(world: World, workspace: &Workspace, id: &str, doing: &str, stop: Option<Name>) -> Result<Self, EngineError> {
         let World { runtime, probe, clock, gauge, vaults, disk, pid } = world;
         let Config { retention, limits } = workspace.config()?;
         let Open { mut journal, state, opened, ignored } =
@@ -128,7 +129,7 @@ impl Engine {
         leftovers.extend(engine.unknown_containers().await);
         let ended = engine.ended();
         let memory = Some(engine.sighting());
-        let opening = Request::Open { version, pid, torn, leftovers, ended, memory };
+        let opening = Request::Open { version, pid, torn, leftovers, ended, memory, stop };
         engine.take(vec![Input::Request(opening)], &mut |_, _, _| {})?;
         while engine.kernel.is_recovering() {
             engine.hear(&mut |_, _, _| {}).await?;

@@ -244,7 +244,7 @@ impl Rehearsal {
             disk,
             pid: ENGINE,
         };
-        Ok(self.play(Engine::over(world, &self.workspace, ID, "rehearsal"))?.transpose()?)
+        Ok(self.play(Engine::over(world, &self.workspace, ID, "rehearsal", None))?.transpose()?)
     }
 
     /// One life of an engine: what it is asked for, and all that follows. False where it has died.

@@ -53,6 +53,8 @@ pub enum Request {
         ended: Vec<EffectId>,
         /// How much memory the host has; none where nobody will ever look.
         memory: Option<Sighting>,
+        /// The goal that a person stops with it, where the engine begins for that: nothing of it is begun first.
+        stop: Option<Name>,
     },
     /// Carry out a plan.
     Run {

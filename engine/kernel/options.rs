@@ -73,3 +73,16 @@ pub enum StopReason {
     /// The attempt in which it was begun has ended.
     Parent,
 }
+
+impl StopReason {
+    /// What is said of phases that it cancels.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Person => "stopped by a person",
+            Self::Budget => "the budget is used up",
+            Self::Unattended => "a person is asked and nobody is there",
+            Self::Unprepared => "it could not be prepared",
+            Self::Parent => "the attempt in which it was begun has ended",
+        }
+    }
+}

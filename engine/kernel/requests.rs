@@ -20,11 +20,17 @@ impl Turn<'_> {
     /// Does what was asked, or refuses it and changes nothing.
     pub(super) fn serve(&mut self, request: Request) {
         match request {
-            Request::Open { version, pid, torn, leftovers, ended, memory } => {
+            Request::Open { version, pid, torn, leftovers, ended, memory, stop } => {
                 self.live.ended.extend(ended);
                 self.record(Record::EngineStarted { version, pid, torn });
                 if let Some(sighting) = memory {
                     self.saw_memory(sighting);
+                }
+                if let Some(run) = stop.and_then(|goal| self.running(&goal))
+                    && self.run(&run).is_some_and(|run| run.stopping.is_none())
+                {
+                    let reason = StopReason::Person;
+                    self.record(Record::Stopping { run, reason, why: reason.why().to_owned() });
                 }
                 self.recover(leftovers);
             }
@@ -63,14 +69,7 @@ impl Turn<'_> {
                 if force && let Some(live) = self.live.runs.get_mut(&id) {
                     live.forced = true;
                 }
-                let why = match reason {
-                    StopReason::Person => "stopped by a person",
-                    StopReason::Budget => "the budget is used up",
-                    StopReason::Unattended => "a person is asked and nobody is there",
-                    StopReason::Unprepared => "it could not be prepared",
-                    StopReason::Parent => "the attempt in which it was begun has ended",
-                };
-                self.stop_run(&id, reason, why);
+                self.stop_run(&id, reason, reason.why());
             }
             Request::Reply { owner, yes, text, by } => self.reply(owner, yes, text, by),
             Request::Down { goal, volumes } => self.take_down(goal, volumes),

@@ -113,6 +113,27 @@ fn a_stop_is_gone_on_with_whichever_record_its_engine_dies_after() {
 }
 
 #[test]
+fn an_engine_that_begins_to_stop_a_goal_begins_nothing_of_it() {
+    let mut whole = scripted();
+    whole.start(drafts());
+    whole.settle();
+    for died in 0..whole.records.len() {
+        let mut world = scripted();
+        world.dies_after = Some(died);
+        world.stops = Some("g".into());
+        world.start(drafts());
+        world.settle();
+        let next = world.records.iter().rposition(|(_, record)| matches!(record, Record::EngineStarted { .. })).unwrap();
+        let begun =
+            world.records.iter().skip(next).filter(|(_, record)| matches!(record, Record::AttemptStarted { phase, .. } if phase.at() < 4));
+        assert_eq!(begun.count(), 0, "died after {died}: {:?}", world.standing());
+        if world.kernel.state().goals.contains_key("g") {
+            assert!(world.run().ended.is_some() && world.is_at_rest(), "died after {died}: {:?}", world.standing());
+        }
+    }
+}
+
+#[test]
 fn a_person_is_heard_once_whichever_record_the_engine_dies_after() {
     let draw_up = || plan(4, vec![server("a"), phase("p").work().checks(1).tier(Tier::AskUser).needs(&["a"]), job("b").needs(&["p"])]);
     let mut whole = World::new();

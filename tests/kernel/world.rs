@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
+use opensculpt::base::name::Name;
 use opensculpt::base::owner::Owner;
 use opensculpt::base::time::Timestamp;
 use opensculpt::kernel::action::{About, Brief, Effect, EffectId, Exit, Look, ProcessMark, QuestionId, RunId, Seen, Shown, StopPolicy};
@@ -69,6 +70,8 @@ pub(crate) struct World {
     pub processed: usize,
     /// How many records are written until the engine dies: in the middle of a commit nothing of it is carried out.
     pub dies_after: Option<usize>,
+    /// The goal that a person stops with the next engine.
+    pub stops: Option<Name>,
     /// How often engines have died.
     pub deaths: u32,
     born: HashMap<Owner, u64>,
@@ -111,6 +114,7 @@ impl World {
             alive: HashMap::new(),
             processed: 0,
             dies_after: None,
+            stops: None,
             deaths: 0,
             born: HashMap::new(),
             ending: HashMap::new(),
@@ -546,7 +550,15 @@ impl World {
         let alive: HashSet<EffectId> = self.alive.values().copied().collect();
         let open = self.kernel.state().effects.iter().filter(|(_, open)| open.process.is_some());
         let ended = open.map(|(id, _)| *id).filter(|id| !alive.contains(id)).collect();
-        self.ask(Request::Open { version: "0".to_owned(), pid: 2, torn: 0, leftovers, ended, memory: self.memory.clone() });
+        self.ask(Request::Open {
+            version: "0".to_owned(),
+            pid: 2,
+            torn: 0,
+            leftovers,
+            ended,
+            memory: self.memory.clone(),
+            stop: self.stops.clone(),
+        });
     }
 
     pub(super) fn standing(&self) -> Vec<String> {

@@ -9,10 +9,12 @@ use tokio::time::sleep;
 
 use crate::adapters::process::background;
 use crate::adapters::workspace::Workspace;
+use crate::base::name::Name;
 use crate::interface::failure::{Complaint, Failure};
 use crate::interface::socket::client::Connection;
 use crate::interface::socket::protocol::{Ask, Told};
 use crate::journal::lock::{Holder, holder};
+use crate::kernel::record::StopReason;
 use crate::kernel::state::State;
 
 /// What a supervisor says that it does, to whoever finds the workspace held.
@@ -39,8 +41,8 @@ pub enum Word {
     Failed(Complaint),
 }
 
-/// Connects to the supervisor, and starts one where none is there.
-pub async fn reach(workspace: &Workspace) -> Result<Connection, Failure> {
+/// Connects to the supervisor, and starts one where none is there: where a goal is to be stopped, with that.
+async fn reach(workspace: &Workspace, stopping: Option<&Name>) -> Result<Connection, Failure> {
     for _ in 0..TRIES {
         if let Some(connection) = Connection::open(workspace).await? {
             return Ok(connection);
@@ -50,8 +52,8 @@ pub async fn reach(workspace: &Workspace) -> Result<Connection, Failure> {
             Some(holder) if holder.doing == DOING => sleep(PAUSE).await,
             Some(holder) => return Err(occupied(&holder)),
             None => {
-                let workspace = workspace.clone();
-                let started = tokio::task::spawn_blocking(move || start(&workspace)).await;
+                let (workspace, stopping) = (workspace.clone(), stopping.cloned());
+                let started = tokio::task::spawn_blocking(move || start(&workspace, stopping.as_ref())).await;
                 if !started.map_err(|error| Failure::file("start", "a thread")(error.into()))?? {
                     sleep(PAUSE).await;
                 }
@@ -72,12 +74,13 @@ fn occupied(holder: &Holder) -> Failure {
     )
 }
 
-/// Starts a supervisor in the background. False where another one was faster.
-pub fn start(workspace: &Workspace) -> Result<bool, Failure> {
+/// Starts a supervisor in the background, for a command that stops this goal. False where another one was faster.
+pub fn start(workspace: &Workspace, stopping: Option<&Name>) -> Result<bool, Failure> {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
     let root = workspace.root().to_string_lossy();
     let log = workspace.folder().join("supervisor.log");
-    let arguments = ["-C", &root, "supervise", "--background"];
+    let mut arguments = vec!["-C", &root, "supervise", "--background"];
+    arguments.extend(stopping.into_iter().flat_map(|goal| ["--stopping", goal.as_str()]));
     let mut words = background::start(&program, &arguments, workspace.root(), &log).map_err(Failure::Start)?;
     let mut text = String::new();
     words.read_to_string(&mut text).map_err(Failure::file("hear from", "the supervisor"))?;
@@ -94,8 +97,9 @@ pub fn start(workspace: &Workspace) -> Result<bool, Failure> {
 
 /// Asks until it is accepted, and gives the connection and the number of the last record then.
 pub async fn accepted(workspace: &Workspace, ask: &Ask) -> Result<(Connection, u64), Failure> {
+    let stopping = if let Ask::Stop { goal, reason: StopReason::Person, .. } = ask { Some(goal) } else { None };
     for _ in 0..ROUNDS {
-        let mut connection = reach(workspace).await?;
+        let mut connection = reach(workspace, stopping).await?;
         match connection.ask(ask).await? {
             Some(Told::Accepted(seq)) => return Ok((connection, seq)),
             Some(Told::Refused(complaint) | Told::Failed(complaint)) => return Err(Failure::Told(complaint)),
@@ -114,7 +118,7 @@ pub fn wake(workspace: &Workspace, state: &State) -> bool {
     if !state.needs_engine() || holder(&workspace.folder()).is_some() {
         return false;
     }
-    match start(workspace) {
+    match start(workspace, None) {
         Ok(_) => true,
         Err(failure) => {
             eprintln!("warning: nobody watches over what is there: {failure}");

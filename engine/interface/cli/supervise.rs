@@ -23,6 +23,7 @@ use crate::adapters::process::background;
 use crate::adapters::process::identity::ProcessId;
 use crate::adapters::socket::Listener;
 use crate::adapters::workspace::Workspace;
+use crate::base::name::Name;
 use crate::driver::engine::{Engine, EngineError};
 use crate::driver::serving::{Service, Stay};
 use crate::interface::failure::Failure;
@@ -57,13 +58,16 @@ pub struct Supervise {
     /// For a command that needs it: in the background, and only as long as something is promised
     #[arg(long, hide = true, conflicts_with_all = ["stop", "replace"])]
     background: bool,
+    /// For a command that stops this goal: nothing of it is begun first
+    #[arg(long, hide = true, requires = "background")]
+    stopping: Option<Name>,
 }
 
 impl Supervise {
     pub(super) fn carry_out(self, context: &Context) -> Result<u8, Failure> {
         let workspace = context.workspace()?;
         if self.background {
-            return Ok(in_background(&workspace));
+            return Ok(in_background(&workspace, self.stopping));
         }
         if self.stop {
             let pid = let_go(&workspace, false)?;
@@ -72,12 +76,12 @@ impl Supervise {
         if self.replace {
             establish(&workspace)?;
             let pid = let_go(&workspace, true)?;
-            start(&workspace)?;
+            start(&workspace, None)?;
             return told(context, &workspace, pid, "replaced", "no supervisor ran here");
         }
         establish(&workspace)?;
         let manager = ServiceManager::of(&env).map_err(Failure::file("talk to", "the service manager"))?;
-        supervise(&workspace, Stay::UntilTold, manager.as_ref(), || {
+        supervise(&workspace, Stay::UntilTold, manager.as_ref(), None, || {
             if let Some(manager) = &manager {
                 manager.ready();
             }
@@ -91,9 +95,9 @@ impl Supervise {
 }
 
 /// Serves, and tells whoever has started this when it does, or why it cannot.
-fn in_background(workspace: &Workspace) -> u8 {
+fn in_background(workspace: &Workspace, stopping: Option<Name>) -> u8 {
     let mut said = false;
-    let served = supervise(workspace, Stay::ForItsFirstClient(FIRST), None, || {
+    let served = supervise(workspace, Stay::ForItsFirstClient(FIRST), None, stopping, || {
         said = true;
         say(&Word::Ready).map_err(Failure::output)
     });
@@ -128,13 +132,14 @@ fn supervise(
     workspace: &Workspace,
     stay: Stay,
     manager: Option<&ServiceManager>,
+    stopping: Option<Name>,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::file("start", "the engine's threads"))?;
     let served = runtime.block_on(async {
         let mut interrupts = Interrupts::new()?;
-        let mut engine = Engine::open(workspace, DOING).await?;
+        let mut engine = Engine::open(workspace, DOING, stopping).await?;
         let listener = Listener::bind(&workspace.socket()).map_err(Failure::file("listen at", workspace.socket()))?;
         let server = Server::start(listener, engine.handle());
         ready()?;
