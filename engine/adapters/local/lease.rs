@@ -1,7 +1,7 @@
 //! A scope that is in use. It is given back when nobody uses it any more, so that nobody ends a scope that belongs to the next.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Lease {
     scope: Scope,
     containment: Arc<Containment>,
-    given_back: Arc<Notify>,
+    /// Where it is the scope of a resource: whose, and where that is counted.
+    counted: Option<(Owner, Arc<Counts>)>,
 }
 
 impl Lease {
@@ -31,7 +32,48 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Where something still runs in it, it is not used again; the next look finds it by its name.
         drop(self.containment.release(&self.scope));
+        // Only now: whoever waits for it makes it anew.
+        if let Some((owner, counts)) = &self.counted {
+            counts.give_back(owner);
+        }
+    }
+}
+
+/// How many leases there are of the scope of each resource: the one that is watched, and one that is about to be.
+#[derive(Debug, Default)]
+struct Counts {
+    held: Mutex<HashMap<Owner, usize>>,
+    given_back: Notify,
+}
+
+impl Counts {
+    fn take(&self, owner: &Owner) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.clone()).or_default() += 1;
+    }
+
+    fn give_back(&self, owner: &Owner) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(owner) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(owner);
+            }
+        }
+        drop(held);
         self.given_back.notify_waiters();
+    }
+
+    async fn until_free(&self, owner: &Owner) {
+        loop {
+            let given_back = self.given_back.notified();
+            tokio::pin!(given_back);
+            // From here on no giving back is missed.
+            given_back.as_mut().enable();
+            if !self.held.lock().unwrap_or_else(PoisonError::into_inner).contains_key(owner) {
+                return;
+            }
+            given_back.await;
+        }
     }
 }
 
@@ -42,14 +84,12 @@ pub(super) struct Leases {
     active: Mutex<HashMap<Owner, Vec<Arc<Lease>>>>,
     /// The pooled scopes that this engine has used. Each is swept by whoever used it, and may belong to somebody else by now.
     pooled: Mutex<HashSet<String>>,
-    /// The scopes of resources, for as long as anybody has one.
-    resources: Mutex<HashMap<Owner, Weak<Lease>>>,
-    given_back: Arc<Notify>,
+    counts: Arc<Counts>,
 }
 
 impl Leases {
     pub(super) fn new(containment: Arc<Containment>) -> Self {
-        Self { containment, active: Mutex::default(), pooled: Mutex::default(), resources: Mutex::default(), given_back: Arc::default() }
+        Self { containment, active: Mutex::default(), pooled: Mutex::default(), counts: Arc::default() }
     }
 
     /// Takes an empty scope for a command of this place.
@@ -60,7 +100,7 @@ impl Leases {
             pooled.insert(scope.name().to_owned());
         }
         drop(pooled);
-        Ok(self.hold(owner, scope))
+        Ok(self.hold(owner, self.lease(scope, None)))
     }
 
     /// Takes the scope of a resource.
@@ -77,8 +117,7 @@ impl Leases {
             return Ok(None);
         }
         let scope = self.containment.find(name)?;
-        Ok(scope
-            .map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment), given_back: Arc::clone(&self.given_back) })))
+        Ok(scope.map(|scope| Arc::new(self.lease(scope, None))))
     }
 
     /// Finds a scope of which nobody of this engine makes use: one of its pool in which somebody is left is given to nobody either.
@@ -89,8 +128,7 @@ impl Leases {
         }
         drop(active);
         let scope = self.containment.find(name)?;
-        Ok(scope
-            .map(|scope| Arc::new(Lease { scope, containment: Arc::clone(&self.containment), given_back: Arc::clone(&self.given_back) })))
+        Ok(scope.map(|scope| Arc::new(self.lease(scope, None))))
     }
 
     /// Takes over a scope that another engine process made, for as long as what runs in it belongs to this place; none where nothing is left of it.
@@ -109,21 +147,7 @@ impl Leases {
     /// Waits until the scope of a resource is given back: whoever watched what was there before ends its leftovers, and removes the scope.
     /// Where something would not end, its watcher keeps the scope; then it is not waited for longer than that may take.
     pub(super) async fn until_free(&self, owner: &Owner) {
-        let free = async {
-            loop {
-                let given_back = self.given_back.notified();
-                tokio::pin!(given_back);
-                // From here on no giving back is missed.
-                given_back.as_mut().enable();
-                let held =
-                    self.resources.lock().unwrap_or_else(PoisonError::into_inner).get(owner).is_some_and(|held| held.strong_count() > 0);
-                if !held {
-                    return;
-                }
-                given_back.await;
-            }
-        };
-        drop(tokio::time::timeout(PATIENCE, free).await);
+        drop(tokio::time::timeout(PATIENCE, self.counts.until_free(owner)).await);
     }
 
     /// Says that a scope is no longer in use at a place.
@@ -138,15 +162,18 @@ impl Leases {
     }
 
     fn hold_resource(&self, owner: &Owner, scope: Scope) -> Arc<Lease> {
-        let lease = self.hold(owner, scope);
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner).insert(owner.clone(), Arc::downgrade(&lease));
+        self.counts.take(owner);
+        self.hold(owner, self.lease(scope, Some((owner.clone(), Arc::clone(&self.counts)))))
+    }
+
+    fn hold(&self, owner: &Owner, lease: Lease) -> Arc<Lease> {
+        let lease = Arc::new(lease);
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.clone()).or_default().push(Arc::clone(&lease));
         lease
     }
 
-    fn hold(&self, owner: &Owner, scope: Scope) -> Arc<Lease> {
-        let lease = Arc::new(Lease { scope, containment: Arc::clone(&self.containment), given_back: Arc::clone(&self.given_back) });
-        self.active.lock().unwrap_or_else(PoisonError::into_inner).entry(owner.clone()).or_default().push(Arc::clone(&lease));
-        lease
+    fn lease(&self, scope: Scope, counted: Option<(Owner, Arc<Counts>)>) -> Lease {
+        Lease { scope, containment: Arc::clone(&self.containment), counted }
     }
 
     pub(super) const fn containment(&self) -> &Arc<Containment> {
