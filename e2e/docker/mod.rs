@@ -4,6 +4,7 @@ mod building;
 pub(crate) mod daemon;
 mod endings;
 pub(crate) mod fixture;
+mod health;
 pub(crate) mod left;
 mod objects;
 mod output;

@@ -18,6 +18,7 @@ pub mod logs;
 pub mod name;
 pub mod objects;
 mod pull;
+mod settle;
 pub mod spec;
 pub mod standing;
 pub mod stop;

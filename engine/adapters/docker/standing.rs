@@ -3,8 +3,9 @@
 use bollard::models::HealthStatusEnum;
 
 use super::error::DockerError;
-use super::fleet::{Fleet, runs};
+use super::fleet::{Fleet, runs, timestamp};
 use super::stop::{Ended, ended};
+use crate::base::time::Timestamp;
 
 /// What the container engine says of a container's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Standing {
     pub pid: u32,
     /// Its health, where its image or its specification asks for it.
     pub health: Health,
+    /// When it was started last.
+    pub started_at: Option<Timestamp>,
     /// How it ended.
     pub ended: Option<Ended>,
 }
@@ -50,6 +53,7 @@ impl Fleet {
                 Some(HealthStatusEnum::HEALTHY) => Health::Healthy,
                 Some(HealthStatusEnum::UNHEALTHY) => Health::Unhealthy,
             },
+            started_at: timestamp(state.and_then(|state| state.started_at.as_deref())),
             ended: ended(&found),
         }))
     }

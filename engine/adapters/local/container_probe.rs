@@ -4,14 +4,19 @@ use super::contain::ContainError;
 use super::fleets::Fleets;
 use crate::adapters::docker::exec::Executed;
 use crate::adapters::docker::standing::{Health, Standing};
+use crate::base::time::Span;
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
 use crate::ports::container::Reach;
 
-/// How a container stands, against what is wanted: `running` (and healthy, where its image asks for that) where nothing is said.
-pub(super) async fn stands(fleets: &Fleets, reach: &Reach, container: Option<&str>, wanted: Option<&str>) -> Answer {
+/// How a container stands, against what is wanted: `running` (and healthy, where its image asks for that) where nothing is said. Where its
+/// health is wanted and not known yet, that is waited for, no longer than this.
+pub(super) async fn stands(fleets: &Fleets, reach: &Reach, container: Option<&str>, wanted: Option<&str>, patience: Span) -> Answer {
     let looked = async {
         match container {
+            Some(id) if matches!(wanted, None | Some("healthy" | "unhealthy")) => {
+                Ok(fleets.find(reach).await?.settled(id, patience).await?)
+            }
             Some(id) => Ok(fleets.find(reach).await?.standing(id).await?),
             None => Ok(None),
         }

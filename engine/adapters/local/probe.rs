@@ -50,7 +50,7 @@ async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(Owner, I
             serving.unwrap_or_else(|error| Answer::unknown(Fault::CheckerBroken, error.to_string()))
         }
         Asked::Contained { reach, container, state, .. } => {
-            super::container_probe::stands(&runtime.fleets, &reach, container.as_deref(), state.as_deref()).await
+            super::container_probe::stands(&runtime.fleets, &reach, container.as_deref(), state.as_deref(), timeout).await
         }
         Asked::Inside { reach, container, argv } => match place {
             Some((owner, mut inquiry)) => {
