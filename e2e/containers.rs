@@ -295,12 +295,14 @@ phases:
   web: { resources: { it: { container: { build: web } } }, timeout: 2s }
 ",
     );
-    workspace.write("web/Dockerfile", &format!("FROM {IMAGE}\nRUN echo begun && sleep 3607\n"));
+    // What others on this machine build is not what this one leaves.
+    let sleeps = format!("sleep {}", 100_000 + std::process::id());
+    workspace.write("web/Dockerfile", &format!("FROM {IMAGE}\nRUN echo begun && {sleeps}\n"));
     workspace.sculpt("run goal.yaml").run().expect(1);
     assert!(workspace.phase("web")["why"].as_str().unwrap().contains("timeout of 2s"), "{}", workspace.phase("web"));
     workspace.sculpt("down slow").run().expect(0);
     expect_nothing_in_docker(&workspace, "a build that takes too long");
-    until("what the build ran to end", || (crate::world::table::running("sleep 3607") == 0).then_some(()));
+    until("what the build ran to end", || (crate::world::table::running(&sleeps) == 0).then_some(()));
 }
 
 fn leaves_nothing(ending: Ending) {

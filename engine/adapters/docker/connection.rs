@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 
 use super::error::Hint;
 use super::fleet::Fleet;
+use super::inspect::Door;
 use super::version::{Api, Version};
 
 /// How long an engine may take to say who it is.
@@ -27,7 +28,7 @@ const ANSWER: u64 = 120;
 pub struct Engine {
     pub(super) client: Docker,
     version: Arc<Version>,
-    socket: Option<Arc<Path>>,
+    pub(super) door: Door,
 }
 
 /// Why an address is not a container engine that can be used.
@@ -154,11 +155,11 @@ impl Engine {
 
     async fn at(address: &str, tls: bool) -> Result<Self, Refusal> {
         let other = |error: bollard::errors::Error| Refusal::Other(error.to_string());
-        let (client, socket) = if let Some(path) = address.strip_prefix("unix://") {
+        let (client, door) = if let Some(path) = address.strip_prefix("unix://") {
             knock(Path::new(path)).await?;
-            (Docker::connect_with_unix(address, ANSWER, API_DEFAULT_VERSION).map_err(other)?, Some(PathBuf::from(path)))
-        } else if address.starts_with("tcp://") && !tls {
-            (Docker::connect_with_http(address, ANSWER, API_DEFAULT_VERSION).map_err(other)?, None)
+            (Docker::connect_with_unix(address, ANSWER, API_DEFAULT_VERSION).map_err(other)?, Door::Unix(Path::new(path).into()))
+        } else if let Some(place) = address.strip_prefix("tcp://").filter(|_| !tls) {
+            (Docker::connect_with_http(address, ANSWER, API_DEFAULT_VERSION).map_err(other)?, Door::Tcp(place.trim_end_matches('/').into()))
         } else {
             return Err(Refusal::Kind);
         };
@@ -167,7 +168,7 @@ impl Engine {
         if version.api < Api::OLDEST {
             return Err(Refusal::Old(version.api));
         }
-        Ok(Self { client, version: Arc::new(version), socket: socket.map(Arc::from) })
+        Ok(Self { client, version: Arc::new(version), door })
     }
 
     /// Which engine it is, as it said when it was found.
@@ -177,7 +178,10 @@ impl Engine {
 
     /// Its socket on this host; none where it is reached over TCP.
     pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_deref()
+        match &self.door {
+            Door::Unix(socket) => Some(socket),
+            Door::Tcp(_) => None,
+        }
     }
 
     /// What a workspace has in it.

@@ -126,7 +126,7 @@ fn stranger(spec: &ContainerSpec, found: &ContainerInspectResponse) -> DockerErr
     }
 }
 
-/// What the container engine says in words alone is recognised by them: they have been the same since Docker 1.13.
+/// What the container engine says in words alone is recognised by them: they have been the same since Docker 1.13, and Podman has its own.
 fn not_started(spec: &ContainerSpec, error: bollard::errors::Error) -> DockerError {
     let name = spec.name.clone();
     match DockerError::of("start a container")(error) {
@@ -135,7 +135,11 @@ fn not_started(spec: &ContainerSpec, error: bollard::errors::Error) -> DockerErr
             if taken.iter().any(|words| said.contains(words)) {
                 return DockerError::PortTaken { name, said };
             }
-            if let Some(join) = spec.networks.iter().find(|join| said.contains(&format!("network {} not found", join.network))) {
+            let lacks = |network: &str| {
+                let podmans = format!("unable to find network with name or ID {network}:");
+                said.contains(&format!("network {network} not found")) || said.contains(&podmans)
+            };
+            if let Some(join) = spec.networks.iter().find(|join| lacks(&join.network)) {
                 return DockerError::NoNetwork { name, network: join.network.clone() };
             }
             if status == 404 && said.contains("No such image") {

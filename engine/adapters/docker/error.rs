@@ -158,13 +158,21 @@ pub enum DockerError {
         /// What it said.
         said: String,
     },
-    /// The container engine said nothing, or nothing that can be read: whether it was done is unknown.
-    #[error("failed to {doing}: no answer of the container engine")]
+    /// The container engine said nothing: whether it was done is unknown.
+    #[error("failed to {doing}: no answer of the container engine: {why}")]
     Lost {
         /// What was being done.
         doing: &'static str,
         /// Why not.
-        source: Box<Client>,
+        why: String,
+    },
+    /// The container engine said what cannot be read: whether it was done is unknown.
+    #[error("failed to {doing}: the container engine's answer cannot be read: {why}")]
+    Unreadable {
+        /// What was being done.
+        doing: &'static str,
+        /// What is wrong with it.
+        why: String,
     },
     /// The answer lacks what it must have.
     #[error("failed to {doing}: the container engine's answer lacks {lacking}")]
@@ -194,9 +202,16 @@ impl DockerError {
     pub(super) fn of(doing: &'static str) -> impl FnOnce(Client) -> Self {
         move |error| match error {
             Client::DockerResponseServerError { status_code, message } => Self::Refused { doing, status: status_code, said: message },
-            other => Self::Lost { doing, source: Box::new(other) },
+            Client::JsonDataError { .. } | Client::JsonSerdeError { .. } => Self::Unreadable { doing, why: chain(&error) },
+            error => Self::Lost { doing, why: chain(&error) },
         }
     }
+}
+
+/// An error with all its causes.
+fn chain(error: &Client) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The status of an answer that is a refusal.

@@ -10,7 +10,7 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 
 use super::connection::Engine;
-use super::error::{DockerError, unless_missing};
+use super::error::DockerError;
 
 /// What one workspace has in the container engine. Cheap to clone.
 ///
@@ -39,7 +39,7 @@ impl Fleet {
 
     /// A container, by its id or name; none where there is none.
     pub(super) async fn look(&self, id: &str) -> Result<Option<ContainerInspectResponse>, DockerError> {
-        unless_missing("inspect a container", self.engine.client.inspect_container(id, None).await)
+        self.engine.door.container(id).await
     }
 
     /// A container of this workspace; none where there is none.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
+use bollard::query_parameters::{ListNetworksOptions, ListVolumesOptions};
 
 use crate::base::label::{self, Label};
 use crate::base::owner::Owner;
@@ -72,11 +72,7 @@ impl Fleet {
 
     /// The ids of this workspace's containers, running or not.
     pub(super) async fn container_ids(&self) -> Result<Vec<String>, DockerError> {
-        const DOING: &str = "list containers";
-        let options = ListContainersOptions { all: true, filters: Some(self.filters()), ..ListContainersOptions::default() };
-        let listed = self.engine.client.list_containers(Some(options)).await.map_err(DockerError::of(DOING))?;
-        let lacks = DockerError::Answer { doing: DOING, lacking: "an id" };
-        listed.into_iter().map(|container| container.id).collect::<Option<_>>().ok_or(lacks)
+        self.engine.door.container_ids(&self.filters()).await
     }
 
     async fn containers(&self) -> Result<Vec<Found>, DockerError> {

@@ -12,6 +12,7 @@ pub mod error;
 pub mod exec;
 pub mod fleet;
 mod ignore;
+mod inspect;
 pub mod list;
 mod log_mark;
 pub mod logs;

@@ -1,8 +1,6 @@
 //! Networks and volumes: passive things that containers share.
 
-use std::collections::HashMap;
-
-use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{ImageSummary, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
 
 use crate::base::label::{self, Label};
@@ -110,12 +108,10 @@ impl Fleet {
     /// # Errors
     /// Where the container engine does not tell what is there.
     pub async fn remove_outbuilt(&self, owner: &Owner) -> Result<(), DockerError> {
-        let filters = HashMap::from([
-            ("dangling".to_owned(), vec!["true".to_owned()]),
-            ("label".to_owned(), vec![format!("{}={}", label::BUILT_WORKSPACE, self.workspace), format!("{}={owner}", label::BUILT_OWNER)]),
-        ]);
-        let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
-        for image in self.engine.client.list_images(Some(options)).await.map_err(DockerError::of("list images"))? {
+        for image in self.built(&[("dangling", "true")]).await? {
+            if owner_of(&image).as_ref() != Some(owner) {
+                continue;
+            }
             let none = None::<RemoveImageOptions>;
             match removed(&image.id, "remove an image", self.engine.client.remove_image(&image.id, none, None).await.map(drop)) {
                 Err(DockerError::InUse { .. }) => {}
@@ -131,15 +127,9 @@ impl Fleet {
     /// # Errors
     /// Where the container engine does not tell what is there, or refuses for another reason.
     pub async fn remove_built(&self, goal: &Name) -> Result<Vec<DockerError>, DockerError> {
-        let filters = HashMap::from([(
-            "label".to_owned(),
-            vec![format!("{}={}", label::BUILT_WORKSPACE, self.workspace), label::BUILT_OWNER.to_owned()],
-        )]);
-        let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
         let mut used = Vec::new();
-        for image in self.engine.client.list_images(Some(options)).await.map_err(DockerError::of("list images"))? {
-            let owner = image.labels.get(label::BUILT_OWNER).and_then(|owner| owner.parse::<Owner>().ok());
-            let Some(owner) = owner.filter(|owner| owner.goal == *goal) else { continue };
+        for image in self.built(&[]).await? {
+            let Some(owner) = owner_of(&image).filter(|owner| owner.goal == *goal) else { continue };
             let ours = tag_of(&self.workspace, &owner);
             // Podman writes where the image is before its name.
             let tagged = image.repo_tags.iter().filter(|tag| **tag != "<none>:<none>");
@@ -159,6 +149,19 @@ impl Fleet {
         }
         Ok(used)
     }
+
+    /// The images that were built for this workspace, and pass these filters. Podman finds nothing by two labels: whose they are is looked
+    /// at by whoever asks.
+    async fn built(&self, filters: &[(&str, &str)]) -> Result<Vec<ImageSummary>, DockerError> {
+        let ours = ("label".to_owned(), vec![format!("{}={}", label::BUILT_WORKSPACE, self.workspace)]);
+        let filters = filters.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).chain([ours]).collect();
+        let options = ListImagesOptions { filters: Some(filters), ..ListImagesOptions::default() };
+        self.engine.client.list_images(Some(options)).await.map_err(DockerError::of("list images"))
+    }
+}
+
+fn owner_of(image: &ImageSummary) -> Option<Owner> {
+    image.labels.get(label::BUILT_OWNER)?.parse().ok()
 }
 
 fn refused(error: bollard::errors::Error) -> DockerError {
