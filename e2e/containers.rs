@@ -77,10 +77,19 @@ fn a_goal_of_containers_stands_is_labelled_and_goes() {
     assert_eq!(images(&workspace), [""; 0], "what was built goes too");
 }
 
-/// The images that were built for a workspace.
+/// The images that were built for a workspace, with those of their steps.
 fn images(workspace: &Workspace) -> Vec<String> {
+    listed(workspace, &["images", "-q", "-a"])
+}
+
+/// The images that were built for a workspace.
+fn results(workspace: &Workspace) -> Vec<String> {
+    listed(workspace, &["images", "-q"])
+}
+
+fn listed(workspace: &Workspace, list: &[&str]) -> Vec<String> {
     let filter = format!("label=io.opensculpt.built.workspace={}", workspace.id().unwrap());
-    let listed = docker(&["images", "-a", "-q", "--filter", &filter]);
+    let listed = docker(&[list, &["--filter", &filter]].concat());
     listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
@@ -95,14 +104,14 @@ fn an_image_that_somebody_uses_stays_and_that_is_said() {
     let user = docker(&["create", "--name", &format!("user-{}", workspace.mark), &tag, "true"]);
     let down = workspace.sculpt("down shop --volumes").run().expect(1);
     assert!(down.said().contains(&tag) && down.said().contains("it is in use"), "{}", down.said());
-    assert_eq!(images(&workspace).len(), 1);
+    assert_eq!(results(&workspace).len(), 1);
     docker(&["rm", &user]);
     // Under another name it is somebody else's: only ours goes.
     let theirs = format!("theirs-{}:latest", workspace.mark);
     docker(&["tag", &tag, &theirs]);
     workspace.sculpt("down shop --volumes").run().expect(0);
     assert_eq!(docker(&["images", "-q", &tag]), "");
-    assert_eq!(images(&workspace).len(), 1);
+    assert_eq!(results(&workspace).len(), 1);
     docker(&["rmi", &theirs]);
     assert_eq!(images(&workspace), [""; 0]);
 }

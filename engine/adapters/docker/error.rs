@@ -211,7 +211,10 @@ impl DockerError {
 /// An error with all its causes.
 fn chain(error: &Client) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut said: Vec<String> = causes.map(ToString::to_string).collect();
+    // Some only pass on what their cause says.
+    said.dedup();
+    said.join(": ")
 }
 
 /// The status of an answer that is a refusal.

@@ -45,11 +45,12 @@ impl Door {
     pub(super) async fn container(&self, id: &str) -> Result<Option<ContainerInspectResponse>, DockerError> {
         const DOING: &str = "inspect a container";
         let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-        let (status, body) = self.get(DOING, &format!("/v1.41/containers/{id}/json")).await?;
-        if status == StatusCode::NOT_FOUND {
-            return Ok(None);
+        let (status, body) = self.get(DOING, &format!("/containers/{id}/json")).await?;
+        match accepted(DOING, status, &body) {
+            Ok(body) => read_container(body).map(Some).map_err(unreadable(DOING)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
         }
-        read_container(accepted(DOING, status, &body)?).map(Some).map_err(unreadable(DOING))
     }
 
     /// The ids of the containers that pass these filters, running or not.
@@ -57,12 +58,13 @@ impl Door {
         const DOING: &str = "list containers";
         let filters = serde_json::to_string(filters).map_err(unreadable(DOING))?;
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("all", "true").append_pair("filters", &filters).finish();
-        let (status, body) = self.get(DOING, &format!("/v1.41/containers/json?{query}")).await?;
+        let (status, body) = self.get(DOING, &format!("/containers/json?{query}")).await?;
         let listed: Vec<Value> = serde_json::from_slice(accepted(DOING, status, &body)?).map_err(unreadable(DOING))?;
         let id = |container: Value| container.get("Id").and_then(Value::as_str).map(str::to_owned);
         listed.into_iter().map(id).collect::<Option<_>>().ok_or(DockerError::Answer { doing: DOING, lacking: "an id" })
     }
 
+    /// Asks without a version in the path, as the client does: each engine then answers in its own, and none refuses one that is too old.
     async fn get(&self, doing: &'static str, path: &str) -> Result<(StatusCode, Bytes), DockerError> {
         let asked = async {
             match self {
@@ -107,6 +109,15 @@ fn accepted<'b>(doing: &'static str, status: StatusCode, body: &'b [u8]) -> Resu
     Err(DockerError::Refused { doing, status: status.as_u16(), said })
 }
 
+/// Whether there is no such container. Podman answers 500 where one goes while it is looked at, and says by words that it is gone.
+fn is_missing(error: &DockerError) -> bool {
+    match error {
+        DockerError::Refused { status: 404, .. } => true,
+        DockerError::Refused { status: 500, said, .. } => said.ends_with("no such container"),
+        _ => false,
+    }
+}
+
 fn unreadable(doing: &'static str) -> impl Fn(serde_json::Error) -> DockerError {
     move |error| DockerError::Unreadable { doing, why: error.to_string() }
 }
@@ -146,6 +157,14 @@ mod tests {
         }
         let error = read_container(b"{ \"State\": { \"Status\": \"asleep\" } }").unwrap_err();
         assert!(error.to_string().contains("asleep"), "{error}");
+    }
+
+    #[test]
+    fn one_that_goes_while_it_is_looked_at_is_gone_and_any_other_failure_is_not() {
+        let missing = |status, body: &[u8]| is_missing(&accepted("look", status, body).unwrap_err());
+        let gone = b"{\"message\":\"container 6c36 does not exist in database: no such container\"}";
+        assert!(missing(StatusCode::INTERNAL_SERVER_ERROR, gone) && missing(StatusCode::NOT_FOUND, b"{}"));
+        assert!(!missing(StatusCode::INTERNAL_SERVER_ERROR, b"{\"message\":\"the database is locked\"}"));
     }
 
     #[test]
