@@ -67,7 +67,7 @@ fn a_goal_of_containers_stands_is_labelled_and_goes() {
     assert_eq!(kinds, ["network", "volume", "container"]);
     // The same again changes nothing.
     workspace.sculpt("run goal.yaml").run().expect(0);
-    assert_eq!(containers(&workspace), [container.clone()]);
+    assert_eq!(containers(&workspace), std::slice::from_ref(container));
     let logs = workspace.sculpt("logs shop/web/httpd").run().expect(0);
     assert!(logs.out.contains("Successfully built"), "{}", logs.said());
     workspace.sculpt("down shop").run().expect(0);

@@ -1,6 +1,6 @@
 //! The Docker endpoint in front of a real engine, with the clients that people use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -22,30 +22,31 @@ use crate::world::deadline::until;
 const ENGINE: &str = "/var/run/docker.sock";
 const IMAGE: &str = "sculpt-gw-busybox";
 
+/// A call, and what was said came of it.
+type Entry = (Described, Option<Outcome>);
+
 /// What the endpoint asked for, and what it said came of it.
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<(u64, BTreeMap<u64, (Described, Option<Outcome>)>)>>);
+struct Book(Arc<Mutex<Vec<Entry>>>);
 
 impl Audit for Book {
-    type Ticket = u64;
+    type Ticket = usize;
 
-    async fn permit(&self, call: &Described) -> Result<u64, Refusal> {
+    async fn permit(&self, call: &Described) -> Result<usize, Refusal> {
         let mut book = self.0.lock().unwrap();
-        book.0 += 1;
-        let ticket = book.0;
-        book.1.insert(ticket, (call.clone(), None));
-        Ok(ticket)
+        book.push((call.clone(), None));
+        Ok(book.len() - 1)
     }
 
-    fn done(&self, ticket: u64, outcome: Outcome) {
-        let before = self.0.lock().unwrap().1.get_mut(&ticket).unwrap().1.replace(outcome);
+    fn done(&self, ticket: usize, outcome: Outcome) {
+        let before = self.0.lock().unwrap()[ticket].1.replace(outcome);
         assert_eq!(before, None, "an outcome told twice");
     }
 }
 
 impl Book {
     fn outcomes(&self, kind: Kind) -> Vec<Outcome> {
-        self.0.lock().unwrap().1.values().filter(|(call, _)| call.kind == kind).filter_map(|(_, outcome)| outcome.clone()).collect()
+        self.0.lock().unwrap().iter().filter(|(call, _)| call.kind == kind).filter_map(|(_, outcome)| outcome.clone()).collect()
     }
 }
 

@@ -1,15 +1,13 @@
 //! The endpoint on other hosts: whose container engine dies, and where its user is not root.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::docker::daemon::Daemon;
-use crate::docker::fixture::IMAGE;
+use crate::docker::fixture::{IMAGE, SERVE};
+use crate::ordinary_user;
 use crate::world::deadline::until;
-use crate::world::program;
 use crate::world::workspace::Workspace;
-
-const SERVE: &str = "sh -c 'trap exit TERM; sleep 86400 & wait'";
 
 #[test]
 fn nothing_is_left_after_the_death_of_both_engines() {
@@ -58,15 +56,8 @@ phases:
 
 /// `sculpt` as nobody, in a workspace of its own.
 fn as_nobody(folder: &tempfile::TempDir, daemon: &Daemon, words: &str) -> Output {
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let sculpt = folder.path().join("sculpt");
-    if !sculpt.exists() {
-        std::fs::copy(program::path(), &sculpt).unwrap();
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&sculpt).args(words.split_whitespace());
-    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", folder.path()).env("DOCKER_HOST", daemon.host());
-    command.current_dir(folder.path()).output().unwrap()
+    let mut command = ordinary_user::as_nobody(folder);
+    command.env("DOCKER_HOST", daemon.host()).arg(folder.path().join("sculpt")).args(words.split_whitespace()).output().unwrap()
 }
 
 #[test]

@@ -1,13 +1,10 @@
 //! Limits that are really exceeded: what is declared is enforced, or said not to be; want of memory is named; what was used is measured.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
-
 use serde_json::{Value, json};
 
+use crate::ordinary_user;
 use crate::part::{require, require_root};
 use crate::world::deadline::until;
-use crate::world::program;
 use crate::world::workspace::Workspace;
 
 /// Takes memory until it may have no more.
@@ -185,17 +182,9 @@ fn open_files_are_limited_everywhere() {
 
 /// `sculpt` as nobody, who may write no control group, on a copy of the program and in a workspace of its own.
 fn as_nobody(folder: &tempfile::TempDir, text: &str, words: &str) -> std::process::Output {
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let sculpt = folder.path().join("sculpt");
-    if !sculpt.exists() {
-        std::fs::copy(program::path(), &sculpt).unwrap();
-    }
     let text = text.replace("ROOT", &folder.path().display().to_string()).replace("MARK", "1");
     std::fs::write(folder.path().join("goal.yaml"), format!("version: \"1\"\nname: it\n{text}")).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&sculpt).args(words.split_whitespace());
-    command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", folder.path()).current_dir(folder.path());
-    command.output().unwrap()
+    ordinary_user::as_nobody(folder).arg(folder.path().join("sculpt")).args(words.split_whitespace()).output().unwrap()
 }
 
 #[test]

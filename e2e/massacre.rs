@@ -41,7 +41,7 @@ fn fenced(part: &str) -> Option<Workspace> {
 
 /// A figure of the workspace's own group, in whichever version of control groups limits memory here.
 fn figure(workspace: &Workspace, files: [&str; 2]) -> u64 {
-    let groups: Vec<PathBuf> = table::groups(&format!("sculpt-{}", workspace.id().unwrap())).into_iter().map(PathBuf::from).collect();
+    let groups: Vec<PathBuf> = table::groups(&format!("sculpt-{}", workspace.id().unwrap()));
     let texts = groups.iter().flat_map(|group| files.map(|file| fs::read_to_string(group.join(file))));
     let mut figures = texts.filter_map(|text| text.ok()?.trim().parse().ok());
     figures.next().unwrap_or_else(|| panic!("none of {groups:?} has {files:?}"))

@@ -122,29 +122,31 @@ fn what_compose_takes_is_taken() {
     assert!(taken >= 3, "docker-compose takes only {taken}");
 }
 
+/// The tables of what becomes of each key.
+const TABLES: [keys::Table; 15] = [
+    keys::TOP,
+    keys::SERVICE,
+    keys::BUILD,
+    keys::DEPLOY,
+    keys::RESOURCES,
+    keys::LIMITS,
+    keys::RESTART_POLICY,
+    keys::HEALTHCHECK,
+    keys::PORT,
+    keys::MOUNT,
+    keys::ATTACHMENT,
+    keys::NETWORK,
+    keys::VOLUME,
+    keys::STORED,
+    keys::GRANT,
+];
+
 #[test]
 fn every_key_of_the_specification_has_a_fate_and_no_other() {
     let known: BTreeSet<&str> = SERVICE_KEYS.split_whitespace().collect();
     let ours: Vec<&str> = keys::SERVICE.iter().map(|(key, _)| *key).collect();
     assert_eq!(ours, known.into_iter().collect::<Vec<_>>(), "the table is sorted, and has each key once");
-    let tables = [
-        keys::TOP,
-        keys::SERVICE,
-        keys::BUILD,
-        keys::DEPLOY,
-        keys::RESOURCES,
-        keys::LIMITS,
-        keys::RESTART_POLICY,
-        keys::HEALTHCHECK,
-        keys::PORT,
-        keys::MOUNT,
-        keys::ATTACHMENT,
-        keys::NETWORK,
-        keys::VOLUME,
-        keys::STORED,
-        keys::GRANT,
-    ];
-    for table in tables {
+    for table in TABLES {
         assert!(table.is_sorted_by_key(|(key, _)| *key), "{table:?}");
     }
 }

@@ -21,11 +21,16 @@ use crate::world::deadline::LIMIT;
 /// The image of the tests: busybox, and nothing else.
 pub(crate) const IMAGE: &str = "sculpt-e2e-busybox";
 
+/// A container's command that ends when it is told to.
+pub(crate) const SERVE: &str = "sh -c 'trap exit TERM; sleep 86400 & wait'";
+
 /// What one test has in the container engine. Everything of its workspace is removed at its end.
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) workspace: String,
 }
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a test where there is a container engine; it says loudly that it does not where there is none.
 pub(crate) fn with_docker<F: Future<Output = ()>>(part: &str, test: impl FnOnce(World) -> F) {
@@ -37,7 +42,6 @@ pub(crate) fn with_docker<F: Future<Output = ()>>(part: &str, test: impl FnOnce(
             return;
         }
         let engine = engine.unwrap();
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let workspace = format!("{:06x}{:02x}e2e", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let fleet = engine.fleet(&workspace);
         // Others wait for the first, each on a thread of its own.
@@ -132,6 +136,6 @@ impl Cleaner {
 impl Drop for Cleaner {
     fn drop(&mut self) {
         let handle = tokio::runtime::Handle::current();
-        tokio::task::block_in_place(|| drop(handle.block_on(tokio::time::timeout(Duration::from_secs(60), self.clean()))));
+        tokio::task::block_in_place(|| drop(handle.block_on(tokio::time::timeout(Duration::from_mins(1), self.clean()))));
     }
 }

@@ -43,8 +43,8 @@ fn output_is_followed_while_it_comes_and_long_lines_are_whole() {
     with_docker("logs that are followed", |world| async move {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
-        let long = "head -c 100000 /dev/zero | tr '\\0' x; echo; echo up; until [ -e /go ]; do sleep 0.01; done; printf end";
-        let id = world.start(&world.spec("it/serve/it", long)).await;
+        let script = "head -c 100000 /dev/zero | tr '\\0' x; echo; echo up; until [ -e /go ]; do sleep 0.01; done; printf end";
+        let id = world.start(&world.spec("it/serve/it", script)).await;
         let (fleet, path, of) = (world.fleet.clone(), log.clone(), id.clone());
         let following = tokio::spawn(async move { fleet.logs_to(&of, &path).await });
         let before = format!("{}\nup\n", "x".repeat(100_000));

@@ -4,7 +4,7 @@ use opensculpt::manifest::import::keys;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::import_text;
+use super::{TABLES, import_text};
 use crate::manifests;
 
 /// A value that a key may have, right or wrong.
@@ -53,22 +53,7 @@ fn value() -> impl Strategy<Value = Value> {
         .prop_map(Value::from),
     ];
     scalars.prop_recursive(3, 12, 4, |inner| {
-        let tables = [
-            keys::BUILD,
-            keys::DEPLOY,
-            keys::RESOURCES,
-            keys::LIMITS,
-            keys::RESTART_POLICY,
-            keys::HEALTHCHECK,
-            keys::PORT,
-            keys::MOUNT,
-            keys::ATTACHMENT,
-            keys::NETWORK,
-            keys::VOLUME,
-            keys::STORED,
-            keys::GRANT,
-        ];
-        let mut names: Vec<&'static str> = tables.iter().flat_map(|table| table.iter().map(|(key, _)| *key)).collect();
+        let mut names: Vec<&'static str> = TABLES.iter().flat_map(|table| table.iter().map(|(key, _)| *key)).collect();
         names.extend(["a", "b", "data", "default", "nofile", "soft", "condition", "service", "required", "x-y", "A B"]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
