@@ -42,12 +42,11 @@ fn leaves_nothing(ending: Ending, round: u32, bystanders: u32) {
         "compose.yml",
         &format!(
             "
-version: \"3\"
 services:
-  a: {{ image: {IMAGE}, command: {SERVE}, networks: [n], volumes: [\"v:/v\"] }}
+  a: {{ image: {IMAGE}, command: {SERVE}, networks: [n], volumes: [\"data:/data\"] }}
   b: {{ image: {IMAGE}, command: {SERVE}, networks: [n] }}
 networks: {{ n: {{}} }}
-volumes: {{ v: {{}} }}
+volumes: {{ data: {{}} }}
 "
         ),
     );
