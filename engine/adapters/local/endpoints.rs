@@ -40,6 +40,9 @@ use crate::ports::runtime::Tell;
 /// The most processes and threads of a container whose phase says nothing.
 const PIDS: i64 = 4096;
 
+/// The container engine counts billionths of a processor.
+const BILLION: i64 = 1_000_000_000;
+
 /// Variables that would outweigh the one that leads to an endpoint, or turn aside what it says.
 const OUTWEIGH: [&str; 6] = [ENGINE, "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"];
 
@@ -48,6 +51,8 @@ pub(super) struct Endpoints {
     workspace: PathBuf,
     id: String,
     folder: PathBuf,
+    /// The bounds of each container whose phase says nothing.
+    usual: Limits,
     pub(super) calls: Arc<Calls>,
     fleets: Arc<Fleets>,
     /// Sockets that nobody uses now, by the names of their scopes.
@@ -87,7 +92,7 @@ impl Endpoints {
         let uid = rustix::process::geteuid().as_raw();
         let base = if uid == 0 { PathBuf::from("/run/sculpt") } else { PathBuf::from(format!("/tmp/sculpt-{uid}")) };
         let folder = base.join(id.get(..12).unwrap_or(id));
-        Self { workspace, id: id.to_owned(), folder, calls: Arc::default(), fleets, free: Mutex::default() }
+        Self { workspace, id: id.to_owned(), folder, usual: usual(), calls: Arc::default(), fleets, free: Mutex::default() }
     }
 
     /// Opens the endpoint of a command in a scope; none where there is no container engine, or none that can be stood before.
@@ -111,7 +116,7 @@ impl Endpoints {
                 attempt: job.attempt,
                 origin: Origin::Caught,
             },
-            limits: bounds(&job),
+            limits: self.bounds(&job),
             workspace: self.workspace.clone(),
             real_sockets: real.clone(),
             allow: job.allow.clone(),
@@ -141,6 +146,18 @@ impl Endpoints {
             return None;
         }
         super::caught::sweep(&self.fleets, owner, job).await.ok()
+    }
+
+    /// The bounds of each container of a command: those that are declared, else the usual ones.
+    fn bounds(&self, job: &EndpointJob) -> Limits {
+        let declared = &job.limits;
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a number of processors, in billionths")]
+        let nano_cpus = declared.cpus.map(|cpus| (cpus * BILLION as f64) as i64);
+        Limits {
+            memory: declared.memory.map_or(self.usual.memory, |memory| i64::try_from(memory.0).ok()),
+            nano_cpus: nano_cpus.or(self.usual.nano_cpus),
+            pids: declared.pids.map(i64::from).or(self.usual.pids),
+        }
     }
 
     fn socket(&self, scope: &str) -> io::Result<Arc<Socket>> {
@@ -225,18 +242,12 @@ impl Drop for Socket {
     }
 }
 
-/// The bounds of each container: those that are declared, else half of the host's memory, its processors, and [`PIDS`].
-fn bounds(job: &EndpointJob) -> Limits {
+/// Half of this host's memory, its processors, and [`PIDS`].
+fn usual() -> Limits {
     let host = rustix::system::sysinfo();
     let memory = u64::from(host.mem_unit).saturating_mul(host.totalram) / 2;
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a number of processors, in billionths")]
-    let cpus = (job.limits.cpus.unwrap_or(processors as f64) * 1e9) as i64;
-    Limits {
-        memory: i64::try_from(job.limits.memory.map_or(memory, |memory| memory.0)).ok(),
-        nano_cpus: Some(cpus),
-        pids: Some(job.limits.pids.map_or(PIDS, i64::from)),
-    }
+    Limits { memory: i64::try_from(memory).ok(), nano_cpus: i64::try_from(processors).ok().map(|cpus| cpus * BILLION), pids: Some(PIDS) }
 }
 
 /// A folder that only its owner can list and change; others may pass, to a socket that is theirs.

@@ -12,6 +12,7 @@ mod deadline;
 pub mod end;
 pub mod foreign;
 pub mod identity;
+mod kernel_file;
 pub mod launch;
 #[cfg(test)]
 mod layouts;

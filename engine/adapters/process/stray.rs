@@ -12,11 +12,11 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::containment::Containment;
 use super::identity::boot_id;
+use super::kernel_file;
 use super::mechanism::Mechanism;
 use super::scope_init::ENTRY;
 use super::table::{self, Stat};
@@ -38,7 +38,7 @@ pub struct LastPid(u32);
 impl LastPid {
     /// The last number that was given until now; none where `/proc/loadavg` does not say (its fifth field, proc(5)).
     pub fn now() -> Option<Self> {
-        let text = fs::read_to_string("/proc/loadavg").ok()?;
+        let text = kernel_file::read_text("/proc/loadavg").ok()?;
         text.split_whitespace().nth(4)?.parse().ok().map(Self)
     }
 }
@@ -69,27 +69,39 @@ pub struct Found {
     pub cwd: Option<PathBuf>,
     /// The terminal's server that it descends from.
     pub terminal: Option<Terminal>,
-    environment: Vec<u8>,
+    /// What it was started with.
+    pub environment: Environment,
     parent: u32,
 }
 
-impl Found {
-    /// A variable that it was started with; none where its environment is not ours to read.
+/// The environment that a process was started with; empty where it is not ours to read.
+#[derive(Clone, Debug)]
+pub struct Environment(Vec<u8>);
+
+impl Environment {
+    /// The value of a variable in it.
     pub fn variable(&self, name: &str) -> Option<String> {
-        let mut entries = self.environment.split(|byte| *byte == 0);
+        let mut entries = self.0.split(|byte| *byte == 0);
         let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
         Some(String::from_utf8_lossy(value).into_owned())
     }
+}
 
-    /// The process with this number, unless it has ended, is held by the workspace, or only is a thread of another.
-    fn look(pid: u32, containment: &Containment) -> Option<Self> {
-        let stat = Stat::read(pid).filter(|stat| !stat.dead())?;
-        if stat.pid == std::process::id() || containment.holds(pid) || is_thread(pid) {
+impl Found {
+    /// The process with this number, if it is below a terminal's server or wanted, and neither has ended, is held by the workspace, nor
+    /// only is a thread of another. What tells most of them apart by the least is asked first: a busy host has many that are new.
+    fn look(pid: u32, containment: &Containment, wanted: impl Fn(&Environment) -> bool) -> Option<Self> {
+        if pid == std::process::id() || containment.holds(pid) {
             return None;
         }
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let stat = Stat::read(pid).filter(|stat| !stat.dead())?;
+        let environment = Environment(kernel_file::read(&format!("/proc/{pid}/environ")).unwrap_or_default());
+        let terminal = terminal_above(&stat);
+        if (terminal.is_none() && !wanted(&environment)) || containment.supervises(pid) || is_thread(pid) {
+            return None;
+        }
         let cwd = fs::read_link(format!("/proc/{pid}/cwd")).ok();
-        let (command, terminal) = (table::command_line(pid), terminal_above(&stat));
+        let command = table::command_line(pid);
         // Whoever has the number after all these looks had it during them.
         Stat::read(pid).filter(|again| again.start == stat.start)?;
         let (boot, when) = (boot_id().to_owned(), started(stat.start));
@@ -97,22 +109,21 @@ impl Found {
     }
 }
 
-/// The processes that are new since then, run in no scope of the workspace, and are below a terminal's server or `wanted`. Of those that
-/// descend from each other only the first is given.
-pub fn strays(since: LastPid, containment: &Containment, wanted: impl Fn(&Found) -> bool) -> Vec<Found> {
+/// The processes that are new since then, run in no scope of the workspace, and are below a terminal's server or `wanted` for what their
+/// environment says. Of those that descend from each other only the first is given.
+pub fn strays(since: LastPid, containment: &Containment, wanted: impl Fn(&Environment) -> bool) -> Vec<Found> {
     let Some(LastPid(last)) = LastPid::now() else { return Vec::new() };
     let LastPid(since) = since;
-    let new = new_pids(since, last).into_iter().filter_map(|pid| Found::look(pid, containment));
-    let found: Vec<Found> = new.filter(|found| found.terminal.is_some() || wanted(found)).collect();
+    let found: Vec<Found> = new_pids(since, last).into_iter().filter_map(|pid| Found::look(pid, containment, &wanted)).collect();
     let all: HashSet<u32> = found.iter().map(|found| found.pid).collect();
     found.into_iter().filter(|found| !all.contains(&found.parent)).collect()
 }
 
 fn new_pids(since: u32, last: u32) -> Vec<u32> {
-    let one_by_one = |range: RangeInclusive<u32>| range.filter(|pid| fs::exists(format!("/proc/{pid}")).unwrap_or(false)).collect();
     match last.checked_sub(since) {
         Some(0) => Vec::new(),
-        Some(new) if new <= ONE_BY_ONE => one_by_one(since + 1..=last),
+        // Whether it is there at all, the look at it says.
+        Some(new) if new <= ONE_BY_ONE => (since + 1..=last).collect(),
         Some(_) => table::pids().into_iter().filter(|pid| (since + 1..=last).contains(pid)).collect(),
         // The numbers have begun anew from below.
         None => table::pids().into_iter().filter(|pid| *pid > since || *pid <= last).collect(),
@@ -121,7 +132,7 @@ fn new_pids(since: u32, last: u32) -> Vec<u32> {
 
 /// The table has a place for each thread too, though it does not list them.
 fn is_thread(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = kernel_file::read_text(&format!("/proc/{pid}/status")).unwrap_or_default();
     let group: Option<u32> = status.lines().find_map(|line| line.strip_prefix("Tgid:")).and_then(|group| group.trim().parse().ok());
     group.is_some_and(|group| group != pid)
 }
@@ -129,7 +140,7 @@ fn is_thread(pid: u32) -> bool {
 /// The terminal's server that a process descends from, the nearest one.
 fn terminal_above(stat: &Stat) -> Option<Terminal> {
     ancestors(stat.pid).find_map(|pid| {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        let name = kernel_file::read_text(&format!("/proc/{pid}/comm")).ok()?;
         match name.trim_end() {
             "tmux: server" => Some(Terminal::Tmux),
             "screen" | "SCREEN" => Some(Terminal::Screen),
@@ -146,20 +157,22 @@ fn ancestors(pid: u32) -> impl Iterator<Item = u32> {
 
 /// When a process with this start began.
 fn started(ticks: u64) -> Timestamp {
-    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let text = kernel_file::read_text("/proc/stat").unwrap_or_default();
     let boot: u64 = text.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|time| time.trim().parse().ok()).unwrap_or(0);
     Timestamp(boot * 1000 + ticks * 1000 / TICKS)
 }
 
 impl Containment {
-    /// Whether a process runs in a scope of this workspace now, by the least that tells it.
+    /// Whether a process is in a control group of this workspace now.
     fn holds(&self, pid: u32) -> bool {
-        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let groups = kernel_file::read_text(&format!("/proc/{pid}/cgroup")).unwrap_or_default();
         // Beside version 2, groups of version 1 only limit: who has left the one that is killed as a whole is not held by them.
         let kills = |line: &&str| self.report().mechanism != Mechanism::CgroupV2 || line.starts_with("0::");
-        if groups.lines().filter(kills).any(|line| line.split('/').any(|part| part == self.workspace())) {
-            return true;
-        }
+        groups.lines().filter(kills).any(|line| line.split('/').any(|part| part == self.workspace()))
+    }
+
+    /// Whether a process runs in a scope of this workspace that has no group.
+    fn supervises(&self, pid: u32) -> bool {
         let prefix = format!("{}/", self.workspace());
         let supervises = |pid: u32| {
             let arguments = table::arguments(pid);

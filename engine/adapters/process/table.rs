@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 
+use super::kernel_file;
+
 /// A tick of the clock by which `/proc` counts, in microseconds: the same on all processors that sculpt is built for.
 const TICK: u64 = 10_000;
 
@@ -18,7 +20,7 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn read(pid: u32) -> Option<Self> {
-        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(&kernel_file::read(&format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// The name may hold spaces and brackets: fields are counted from its last bracket.
@@ -38,7 +40,7 @@ impl Stat {
 
     /// How the process with this number and start has ended, as `wait` would tell; none where it runs, or is gone, or may not be looked into.
     pub(super) fn exit_status(pid: u32, start: u64) -> Option<i32> {
-        let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let text = kernel_file::read(&format!("/proc/{pid}/stat")).ok()?;
         let found = Self::parse(&text).filter(|found| found.start == start && found.dead())?;
         // Field 52, counted as `parse` counts them.
         let text = String::from_utf8_lossy(&text);
@@ -54,7 +56,7 @@ impl Stat {
 
 /// Whether a process has our user and group in every respect: then nothing of it is hidden from us.
 fn is_ours(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = kernel_file::read_text(&format!("/proc/{pid}/status")).unwrap_or_default();
     let all = |field: &str, ours: u32| {
         let ids = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
         !ids.is_empty() && ids.split_whitespace().all(|id| id.parse() == Ok(ours))
@@ -87,7 +89,7 @@ pub(super) fn descendants(roots: &[u32]) -> Vec<Stat> {
 
 /// The arguments of a process; empty for a zombie, a kernel thread or one that is gone.
 pub(super) fn arguments(pid: u32) -> Vec<String> {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let bytes = kernel_file::read(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let bytes = bytes.strip_suffix(&[0]).unwrap_or(&bytes);
     if bytes.is_empty() { Vec::new() } else { bytes.split(|b| *b == 0).map(|a| String::from_utf8_lossy(a).into_owned()).collect() }
 }
@@ -96,7 +98,7 @@ pub(super) fn arguments(pid: u32) -> Vec<String> {
 pub(super) fn command_line(pid: u32) -> String {
     let arguments = arguments(pid);
     if arguments.is_empty() {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = kernel_file::read_text(&format!("/proc/{pid}/comm")).unwrap_or_default();
         format!("[{}]", name.trim_end())
     } else {
         arguments.join(" ")
@@ -105,21 +107,21 @@ pub(super) fn command_line(pid: u32) -> String {
 
 /// A variable that the process was started with; none where its environment is not ours to read.
 pub(super) fn variable(pid: u32, name: &str) -> Option<String> {
-    let text = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let text = kernel_file::read(&format!("/proc/{pid}/environ")).ok()?;
     let value = text.split(|b| *b == 0).find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
 /// What a process has resident, in bytes; none where it is gone.
 pub(super) fn resident(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = kernel_file::read_text(&format!("/proc/{pid}/status")).ok()?;
     let kib: u64 = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
 }
 
 /// The processor time of a process and of those that it waited for, in microseconds; none where it is gone.
 pub(super) fn cpu_time(pid: u32) -> Option<u64> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = kernel_file::read(&format!("/proc/{pid}/stat")).ok()?;
     let text = String::from_utf8_lossy(&text);
     // Fields 14 to 17, in ticks.
     let ticks: u64 = text.rsplit_once(") ")?.1.split(' ').skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
@@ -128,7 +130,7 @@ pub(super) fn cpu_time(pid: u32) -> Option<u64> {
 
 /// The process's number in its innermost PID namespace.
 pub(super) fn inner_pid(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = kernel_file::read_text(&format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().next_back()?.parse().ok()
 }
 

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use super::change::{Change, changes};
 use super::places::Holds;
 use super::snapshot::Snapshot;
-use crate::adapters::process::stray::{Found, Terminal};
+use crate::adapters::process::stray::{Environment, Found, Terminal};
 use crate::base::marks::{ATTEMPT, GOAL, PHASE, RUN, WORKSPACE};
 use crate::kernel::suspect::{Rank, Stray, Subject, Suspect};
 
@@ -51,8 +51,8 @@ impl Attempt {
     }
 
     /// Whether a process carries the mark of this very attempt.
-    pub fn is_of(&self, found: &Found) -> bool {
-        matches!(self.carried(|name| found.variable(name)), Names::Attempt)
+    pub fn is_of(&self, environment: &Environment) -> bool {
+        matches!(self.carried(|name| environment.variable(name)), Names::Attempt)
     }
 
     fn carried(&self, value: impl Fn(&str) -> Option<String>) -> Names {
@@ -82,7 +82,7 @@ impl Attempt {
     }
 
     fn named_by_process(&self, found: &Found) -> Names {
-        match self.carried(|name| found.variable(name)) {
+        match self.carried(|name| found.environment.variable(name)) {
             Names::Nobody if found.cwd.as_deref().is_some_and(|cwd| self.is_inside(cwd)) => Names::Workspace,
             Names::Nobody => self.named_by(&found.command),
             carried => carried,
@@ -132,11 +132,11 @@ fn of_process(found: &Found, attempt: &Attempt) -> Option<Suspect> {
     let process = Stray { pid: found.pid, start: found.start, boot: found.boot.clone(), command: short(&found.command) };
     let (subject, way) = match found.terminal {
         Some(Terminal::Tmux) => {
-            let socket = found.variable("TMUX").and_then(|value| Some(value.rsplitn(3, ',').nth(2)?.to_owned()));
-            (Subject::Tmux { process, socket, pane: found.variable("TMUX_PANE") }, "below a tmux server that was there before")
+            let socket = found.environment.variable("TMUX").and_then(|value| Some(value.rsplitn(3, ',').nth(2)?.to_owned()));
+            (Subject::Tmux { process, socket, pane: found.environment.variable("TMUX_PANE") }, "below a tmux server that was there before")
         }
         Some(Terminal::Screen) => {
-            let (session, window) = (found.variable("STY"), found.variable("WINDOW"));
+            let (session, window) = (found.environment.variable("STY"), found.environment.variable("WINDOW"));
             (Subject::Screen { process, session, window }, "below a screen session that was there before")
         }
         None => (Subject::Process { process }, "in no scope of this workspace"),

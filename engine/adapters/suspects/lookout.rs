@@ -77,7 +77,7 @@ impl Lookout {
     pub fn after(&self, before: &Before, containment: &Containment) -> Vec<Suspect> {
         let Before { user, attempt, snapshot, last_pid } = before;
         let after = self.look(user, Span(0));
-        let strays = last_pid.map(|since| strays(since, containment, |found| attempt.is_of(found))).unwrap_or_default();
+        let strays = last_pid.map(|since| strays(since, containment, |environment| attempt.is_of(environment))).unwrap_or_default();
         difference(snapshot, &after, &strays, attempt)
     }
 
