@@ -7,7 +7,7 @@
 //! | any other effect that was asked for | over, its end unseen; whoever needed it asks again |
 //! | the limits of a goal whose run goes on | set anew, for what will be started |
 //! | a teardown of a goal | gone on with |
-//! | a run | gone on with, once all that is to be swept is swept: no two copies are ever alive |
+//! | a run | gone on with, once all that is to be swept is swept: no two copies are ever alive. Where that cannot be, it stops: what is under way ends, and only `finally` that has not begun still begins |
 //!
 //! | a phase of such a run is | then |
 //! |---|---|
@@ -26,13 +26,14 @@ use std::sync::Arc;
 
 use super::abandoned::unseen;
 use super::action::{Effect, EffectId, Exit, RunId, Seen};
-use super::attempt::{Attempt, Doing};
+use super::attempt::{Attempt, Doing, Ending};
 use super::collection::Trigger;
 use super::deadline::Deadline;
 use super::fault::Fault;
 use super::input::At;
 use super::leak::still_there;
 use super::live::{LiveRun, Waiter};
+use super::outcome::{Outcome, Proof};
 use super::phase::PhaseState;
 use super::record::{Record, StopReason};
 use super::resource::ResourceState;
@@ -43,7 +44,7 @@ use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::manifest::policy::Limits;
-use crate::plan::sealed::{PhaseIx, PlannedPhase, Step};
+use crate::plan::sealed::{Part, PhaseIx, PlannedPhase, Step};
 
 /// What is said of what was at work when the engine died.
 const LOST: &str = "the engine died while it was at work";
@@ -176,12 +177,9 @@ impl Turn<'_> {
         self.live.runs.insert(id.clone(), live);
         self.carry_over(id);
         self.watch_budget(id);
-        if let Some(scope) = self.live.unswept.iter().find(|scope| scope.split('/').next() == Some(plan.goal.as_str())) {
-            let why = format!("what an engine that died left in {scope} would not end");
-            return self.stop_for(id, StopReason::Unprepared, Fault::Survivors, &why);
-        }
-        if let Some((fault, why)) = self.live.unlimited.remove(id) {
-            return self.stop_for(id, StopReason::Unprepared, fault, &why);
+        let barred = self.barred(id, &plan.goal);
+        if let (false, Some((fault, why))) = (begun, &barred) {
+            return self.stop_for(id, StopReason::Unprepared, *fault, why);
         }
         if !begun && stopping.is_none() {
             if let Some(live) = self.live.runs.get_mut(id) {
@@ -198,11 +196,22 @@ impl Turn<'_> {
         for phase in &under_way {
             self.close_as_decided(&At { run: id.clone(), phase: *phase });
         }
-        if let Some((reason, why)) = stopping {
-            self.stop_run(id, reason, &why);
+        match (&barred, stopping) {
+            (Some((fault, why)), _) => self.stop_for(id, StopReason::Unprepared, *fault, why),
+            (None, Some((reason, why))) => self.stop_run(id, reason, &why),
+            (None, None) => {}
         }
         for phase in under_way {
-            self.go_on_with(&At { run: id.clone(), phase });
+            let at = At { run: id.clone(), phase };
+            match &barred {
+                None => self.go_on_with(&at),
+                // A stop lets `finally` go on; but beside what is still there no further step of it may begin.
+                Some((fault, why)) if plan.phase(phase).part == Part::Finally => {
+                    let (outcome, proof, fault) = (Outcome::Cancelled, Proof::None, Some(*fault));
+                    self.close(&at, Ending::Phase { outcome, proof, fault, why: why.clone() });
+                }
+                Some(_) => {}
+            }
         }
         // What an ended phase locks for good may not have been written with its end.
         let Some(run) = self.run(id) else { return };
@@ -211,6 +220,14 @@ impl Turn<'_> {
             self.phase_over(&At { run: id.clone(), phase });
         }
         self.close_run_if_over(id);
+    }
+
+    /// Why no attempt of a run may go on: what an engine that died left in its goal would not end, or the goal's limits cannot be set anew.
+    fn barred(&mut self, id: &RunId, goal: &Name) -> Option<(Fault, String)> {
+        if let Some(scope) = self.live.unswept.iter().find(|scope| scope.split('/').next() == Some(goal.as_str())) {
+            return Some((Fault::Survivors, format!("what an engine that died left in {scope} would not end")));
+        }
+        self.live.unlimited.remove(id)
     }
 
     /// Puts a phase back where it stood. True where an attempt of it is under way.

@@ -262,6 +262,10 @@ proptest! {
             world.down(false);
             world.settle();
         }
+        if !dies && steps < at + 20 {
+            let left = picks(&world, Trigger::Period);
+            prop_assert!(left.iter().all(|(_, reason)| *reason == Reason::Leak), "a run, and nothing else, has left {left:?}");
+        }
         world.collect(false);
         world.settle();
         // What something needed that was ended, or leaked, goes with the next one.

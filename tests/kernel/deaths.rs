@@ -4,7 +4,7 @@ use opensculpt::base::time::Span;
 use opensculpt::kernel::action::Exit;
 use opensculpt::kernel::fault::Fault;
 use opensculpt::kernel::outcome::{Outcome, Proof, Verdict};
-use opensculpt::kernel::record::Record;
+use opensculpt::kernel::record::{Record, StopReason};
 use opensculpt::manifest::resource::Scope;
 use opensculpt::manifest::verify::Tier;
 use opensculpt::plan::sealed::{Part, Plan};
@@ -62,6 +62,31 @@ fn a_run_ends_as_it_would_have_whichever_record_its_engine_dies_after() {
         world.settle();
         assert!(world.alive.is_empty() && world.is_at_rest() && world.there.is_empty(), "died after {died}: {:?}", world.there);
     }
+}
+
+#[test]
+fn a_run_ends_also_where_what_a_dead_engine_left_would_not_end() {
+    let mut whole = scripted();
+    whole.start(drafts());
+    whole.settle();
+    let mut barred = 0;
+    for place in ["g/a/svc", "g/b", "g/c/helper", "g/c", "g/c/svc", "g/z"] {
+        for died in 0..whole.records.len() {
+            let mut world = scripted();
+            world.stubborn.insert(place.to_owned(), 99);
+            carried_out(&mut world, died, &drafts);
+            let case = format!("{place}, died after {died}: {:?}", world.standing());
+            assert!(world.run().ended.is_some(), "{case}");
+            barred += usize::from(matches!(world.run().stopping, Some((StopReason::Unprepared, _))));
+            assert!(world.is_repeated_nowhere(), "{case}");
+            // Once it would end after all, nothing of it stays.
+            world.stubborn.clear();
+            world.down(true);
+            world.settle();
+            assert!(world.alive.is_empty() && world.is_at_rest() && world.there.is_empty(), "{case}, {:?}", world.there);
+        }
+    }
+    assert!(barred > 6, "each place is left once at least: {barred}");
 }
 
 #[test]
