@@ -102,13 +102,17 @@ pub fn refused(plan: &Plan, host: impl FnOnce() -> HostReport) -> Vec<Unmet> {
     let refused = limits(plan, &host).into_iter().filter(|limited| limited.refused);
     refused
         .map(|limited| {
+            let owner = &limited.owner;
+            if limited.unenforced.is_empty() {
+                let what =
+                    format!("{owner}: `enforce: strict` limits what containers have each for itself: together they cannot be limited");
+                let hint = "limit each container, and say `enforce: best-effort` in the limits of the goal".to_owned();
+                return Unmet { what, hint };
+            }
             let words = limited.unenforced.iter().map(|limit| limit.word()).collect::<Vec<_>>().join(", ");
             let held = &host.mechanism;
             Unmet {
-                what: format!(
-                    "{}: `enforce: strict` limits {words}, which cannot be limited here: processes are held by {held}",
-                    limited.owner
-                ),
+                what: format!("{owner}: `enforce: strict` limits {words}, which cannot be limited here: processes are held by {held}"),
                 hint: "run it where control groups may be written (as root, or in a delegated group), or say `enforce: best-effort`"
                     .to_owned(),
             }

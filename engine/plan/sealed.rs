@@ -231,6 +231,11 @@ impl PlannedPhase {
         }
     }
 
+    /// True where anything of the phase is carried out in a container.
+    pub fn has_containers(&self) -> bool {
+        self.is_contained(None) || self.spec.resources.keys().any(|name| self.is_contained(Some(name)))
+    }
+
     /// True where somebody waits for the end of a resource: it keeps its promise by ending well.
     pub fn completes(&self, name: &Name) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Complete(waited) if waited == name))

@@ -92,6 +92,37 @@ phases:
 }
 
 #[test]
+fn containers_have_the_limits_of_their_goal_each_for_itself_and_strict_is_refused() {
+    let body = "
+limits: { memory: 1Gi, enforce: ENFORCE }
+phases:
+  a: { run: x, image: here, limits: { cpus: 1 } }
+  b: { resources: { db: { container: { image: here }, limits: { pids: 5 } }, svc: { process: x, limits: { pids: 5 } } } }
+";
+    let weak = HostReport { enforceable: vec![Limit::Memory], ..HostReport::default() };
+    for (enforce, strict) in [("best-effort", false), ("strict", true)] {
+        let explained = explain(&plan(&body.replace("ENFORCE", enforce)), &weak);
+        let told: Vec<_> = explained
+            .limits
+            .iter()
+            .map(|limited| (limited.owner.to_string(), limited.unenforced.as_slice(), limited.apart, limited.refused))
+            .collect();
+        // What the container engine enforces does not depend on what the host offers for processes.
+        let expected = [
+            ("g".to_owned(), [].as_slice(), true, strict),
+            ("g/a".to_owned(), [].as_slice(), false, false),
+            ("g/b/db".to_owned(), [].as_slice(), false, false),
+            ("g/b/svc".to_owned(), [Limit::Pids].as_slice(), false, strict),
+        ];
+        assert_eq!(told, expected);
+        let text = text::text(&explained, false);
+        let shown = if strict { "REFUSED: each container has them for itself" } else { "enforced, on each container for itself" };
+        assert!(text.contains(&format!("  the goal  1Gi memory  {shown}\n")), "{text}");
+        assert_eq!(text.contains("what the containers of a goal use together is not limited"), !strict, "{text}");
+    }
+}
+
+#[test]
 fn budgets_are_rolled_up() {
     let body = "
 budget: { max_tokens: 100, max_cost: 1.0, max_time: 10m }

@@ -96,13 +96,9 @@ pub struct NeedLine {
 }
 
 /// What a host can do for this plan: containers are in no group of their goal, whatever the host offers for processes.
-fn promised(plan: &Plan, host: &HostReport) -> HostReport {
+fn promised(limits: &[Limited], host: &HostReport) -> HostReport {
     let mut host = host.clone();
-    let contained =
-        |phase: &PlannedPhase| phase.is_contained(None) || phase.spec.resources.keys().any(|name| phase.is_contained(Some(name)));
-    let limits = &plan.limits;
-    let limited = limits.memory.is_some() || limits.cpus.is_some() || limits.pids.is_some();
-    if limited && plan.phases.iter().any(contained) {
+    if limits.iter().any(|limited| limited.apart && !limited.refused) {
         host.gaps.push("what the containers of a goal use together is not limited: each has its goal's limits for itself".to_owned());
     }
     host
@@ -116,6 +112,7 @@ pub fn explain(plan: &Plan, host: &HostReport) -> Explanation {
         waves.resize_with(waves.len().max(wave + 1), Vec::new);
         waves[wave].push(phase.name.clone());
     }
+    let limits = limits::limits(plan, host);
     Explanation {
         goal: plan.goal.clone(),
         manifest: plan.manifest.clone(),
@@ -129,8 +126,8 @@ pub fn explain(plan: &Plan, host: &HostReport) -> Explanation {
         start_order: course::starts(plan),
         teardown_order: course::teardown(plan),
         resources: holding::holdings(plan),
-        limits: limits::limits(plan, host),
-        host: promised(plan, host),
+        host: promised(&limits, host),
+        limits,
         budget: budget::roll_up(plan),
         requires: plan.requires.clone(),
     }

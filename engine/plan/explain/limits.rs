@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::owner::Owner;
 use crate::manifest::config::DefaultLimits;
 use crate::manifest::policy::{Enforce, Limits};
-use crate::plan::sealed::Plan;
+use crate::plan::sealed::{Plan, PlannedPhase};
 
 /// What can be limited by a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,32 +59,37 @@ pub struct Limited {
     pub limits: Limits,
     /// What of them this host cannot enforce.
     pub unenforced: Vec<Limit>,
+    /// True where containers have them each for itself: what these use together cannot be limited.
+    pub apart: bool,
     /// True where the run is refused for it: `enforce: strict`, said here or by the goal.
     pub refused: bool,
 }
 
-/// All declared limits: the goal's, then those of phases and resources in the order of the plan.
+/// All declared limits: the goal's, then those of phases and resources in the order of the plan. Those of a container are its engine's to
+/// enforce, whatever this host offers for processes.
 pub fn limits(plan: &Plan, host: &HostReport) -> Vec<Limited> {
-    let limited = |owner: Owner, limits: &Limits| {
+    let limited = |owner: Owner, limits: &Limits, enforceable: &[Limit], apart: bool| {
         let declared =
             [(Limit::Memory, limits.memory.is_some()), (Limit::Cpus, limits.cpus.is_some()), (Limit::Pids, limits.pids.is_some())];
-        let unenforced: Vec<Limit> = declared
-            .into_iter()
-            .filter(|(limit, declared)| *declared && !host.enforceable.contains(limit))
-            .map(|(limit, _)| limit)
-            .collect();
+        let declared: Vec<Limit> = declared.into_iter().filter(|(_, declared)| *declared).map(|(limit, _)| limit).collect();
+        let apart = apart && !declared.is_empty();
+        let unenforced: Vec<Limit> = declared.into_iter().filter(|limit| !enforceable.contains(limit)).collect();
         let enforce = limits.enforce.or(plan.limits.enforce).unwrap_or_default();
-        let refused = enforce == Enforce::Strict && !unenforced.is_empty();
-        Limited { owner, limits: limits.clone(), unenforced, refused }
+        let refused = enforce == Enforce::Strict && (apart || !unenforced.is_empty());
+        Limited { owner, limits: limits.clone(), unenforced, apart, refused }
     };
+    let enforceable = |contained: bool| if contained { Limit::ALL.as_slice() } else { host.enforceable.as_slice() };
     let mut all = Vec::new();
     if plan.limits != Limits::default() {
-        all.push(limited(Owner::goal(&plan.goal), &plan.limits));
+        let apart = plan.phases.iter().any(PlannedPhase::has_containers);
+        all.push(limited(Owner::goal(&plan.goal), &plan.limits, &host.enforceable, apart));
     }
     for (ix, phase) in plan.indexed() {
-        all.extend(phase.spec.limits.as_ref().map(|limits| limited(plan.owner(ix), limits)));
+        let own = phase.spec.limits.as_ref();
+        all.extend(own.map(|limits| limited(plan.owner(ix), limits, enforceable(phase.is_contained(None)), false)));
         for (name, resource) in &phase.spec.resources {
-            all.extend(resource.limits.as_ref().map(|limits| limited(Owner::resource(&plan.goal, &phase.name, name), limits)));
+            let (owner, own) = (Owner::resource(&plan.goal, &phase.name, name), resource.limits.as_ref());
+            all.extend(own.map(|limits| limited(owner, limits, enforceable(phase.is_contained(Some(name))), false)));
         }
     }
     all

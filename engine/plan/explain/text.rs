@@ -207,10 +207,12 @@ fn declared(limited: &Limited) -> String {
 }
 
 fn enforced(limited: &Limited) -> String {
-    match (limited.unenforced.as_slice(), limited.refused) {
-        ([], _) => "enforced".to_owned(),
-        (missing, true) => format!("REFUSED: {} cannot be enforced", words(missing)),
-        (missing, false) => format!("not enforced: {}", words(missing)),
+    match (limited.unenforced.as_slice(), limited.apart, limited.refused) {
+        ([], true, true) => "REFUSED: each container has them for itself".to_owned(),
+        ([], true, false) => "enforced, on each container for itself".to_owned(),
+        ([], false, _) => "enforced".to_owned(),
+        (missing, _, true) => format!("REFUSED: {} cannot be enforced", words(missing)),
+        (missing, _, false) => format!("not enforced: {}", words(missing)),
     }
 }
 
