@@ -16,6 +16,7 @@ use opensculpt::adapters::docker_gateway::server::Gateway;
 use opensculpt::base::label::{Label, Origin, WORKSPACE};
 use serde_json::{Value, json};
 
+use crate::docker::left::there_is_compose;
 use crate::part::require;
 use crate::world::deadline::until;
 
@@ -221,7 +222,7 @@ fn an_image_is_built() {
 #[test]
 fn a_compose_project_goes_up_and_down() {
     let Some(endpoint) = Endpoint::start("compose") else { return };
-    if !require("compose", "docker-compose", Command::new("docker-compose").arg("version").output().is_ok()) {
+    if !there_is_compose("compose") {
         return;
     }
     let project = format!(

@@ -2,14 +2,12 @@
 //!
 //! | started by | ends by |
 //! |---|---|
-//! | `docker run` in a script; the same by `env -i`; `docker-compose up`, by `env -i` too; a service that is `docker run` | success, failure, timeout, Ctrl-C, `stop`, `kill -9` of the engine and then `stop` |
+//! | `docker run` in a script; the same by `env -i`; `docker-compose up`, by `env -i` too; a service that is `docker run`; custom resources of scope `phase` and `goal` that are `docker run` | success, failure, timeout, Ctrl-C, `stop`, `kill -9` of the engine and then `stop` |
 //!
 //! `E2E_ROUNDS` says how often this matrix is repeated.
 
-use std::process::Command;
-
 use crate::docker::fixture::{IMAGE, SERVE, docker};
-use crate::docker::left::{Bystander, containers, expect_nothing_in_docker, of_workspace, there_is_docker};
+use crate::docker::left::{Bystander, containers, expect_nothing_in_docker, of_workspace, there_is_compose, there_is_docker};
 use crate::docker::run_ending::Ending::{self, Failure, Interrupt, Killed, Stop, Success, Timeout};
 use crate::part::require;
 use crate::world::deadline::until;
@@ -22,8 +20,8 @@ fn covered() -> bool {
 }
 
 fn matrix(ending: Ending) {
-    let compose = Command::new("docker-compose").arg("version").output().is_ok_and(|output| output.status.success());
-    if !there_is_docker("containers that commands start") || !require("containers that commands start", "docker-compose", compose) {
+    let part = "containers that commands start";
+    if !there_is_docker(part) || !there_is_compose(part) {
         return;
     }
     let rounds = std::env::var("E2E_ROUNDS").map_or(1, |rounds| rounds.parse().expect("E2E_ROUNDS is a number"));
@@ -32,6 +30,13 @@ fn matrix(ending: Ending) {
         let bystanders = if rounds > 1 && round == 0 { 20 } else { 3 };
         leaves_nothing(ending, round, bystanders);
     }
+}
+
+/// A custom resource that is a container of this name.
+pub(crate) fn custom(name: &str, scope: &str) -> String {
+    let create = format!("docker run -d --name {name} {IMAGE} {SERVE}");
+    let (exists, destroy) = (format!("docker container inspect {name}"), format!("docker rm -f {name}"));
+    format!("{{ custom: {{ create: \"{create}\", exists: {exists}, destroy: {destroy} }}, scope: {scope} }}")
 }
 
 fn leaves_nothing(ending: Ending, round: u32, bystanders: u32) {
@@ -82,11 +87,21 @@ phases:
       echo > up-compose
       {last}
     timeout: {timeout}
-"
+  custom:
+    resources:
+      brief: {brief}
+      long: {long}
+    run: |
+      echo > up-custom
+      {last}
+    timeout: {timeout}
+",
+        brief = custom(&format!("{id}-brief"), "phase"),
+        long = custom(&format!("{id}-long"), "goal"),
     ));
     let bystanders: Vec<Bystander> = (0..bystanders).map(|_| Bystander::new(&workspace)).collect();
     let mut run = workspace.sculpt("run goal.yaml").start();
-    for phase in ["shell", "scrubbed", "compose"] {
+    for phase in ["shell", "scrubbed", "compose", "custom"] {
         workspace.until_written(&format!("up-{phase}"));
     }
     ending.bring_about(&workspace, &mut run);
@@ -98,6 +113,9 @@ phases:
         // The service goes on, and with it what it made.
         let side = docker(&["ps", "-q", "--no-trunc", "--filter", &format!("name={id}-side")]);
         assert_eq!(containers(&workspace), [side], "{case}\n{}", ended.said());
+        // What a custom resource makes carries no label: its own commands tell what there is.
+        let long = docker(&["ps", "-q", "--filter", &format!("name={id}-long")]).lines().count();
+        assert_eq!(long, usize::from(ending == Success), "{case}\n{}", ended.said());
         workspace.sculpt("down leak").run().expect(0);
     }
     expect_nothing_in_docker(&workspace, &case);

@@ -1,17 +1,25 @@
 //! What is left of a workspace in the container engine, by the engine's own word, and somebody who must be.
 
+use std::process::Command;
+
 use super::fixture::{IMAGE, docker, image};
 use crate::part::require;
 use crate::world::workspace::Workspace;
 
 /// Whether there is a container engine, with the image of the tests.
 pub(crate) fn there_is_docker(part: &str) -> bool {
-    let there = std::process::Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success());
+    let there = Command::new("docker").arg("version").output().is_ok_and(|output| output.status.success());
     if require(part, "a container engine", there) {
         image();
         return true;
     }
     false
+}
+
+/// Whether there is a Compose, of whatever version.
+pub(crate) fn there_is_compose(part: &str) -> bool {
+    let there = Command::new("docker-compose").arg("version").output().is_ok_and(|output| output.status.success());
+    require(part, "docker-compose", there)
 }
 
 /// The containers of a workspace, by the container engine's own word.
