@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::world::deadline::until;
 use crate::world::workspace::Workspace;
 
 /// A goal with these phases; the text begins below `phases:`.
@@ -33,6 +34,31 @@ phases:
         workspace.sculpt("down it --volumes").run().expect(0);
         assert_eq!((workspace.has("cloud"), workspace.has("destroyed")), (false, destroyed));
         workspace.expect_nothing_alive("down");
+    }
+}
+
+#[test]
+fn a_command_of_a_custom_resource_that_hangs_is_killed_and_has_failed() {
+    for (hanging, create, exists, destroy) in [
+        ("create", "touch ROOT/cloud; setsid sleep 86400.MARK & sleep 86400.MARK", "test -e ROOT/cloud", "rm ROOT/cloud"),
+        ("exists", "touch ROOT/cloud", "sleep 86400.MARK", "rm ROOT/cloud"),
+        ("destroy", "touch ROOT/cloud", "test -e ROOT/cloud", "if test ! -e ROOT/may-go; then sleep 86400.MARK; fi; rm ROOT/cloud"),
+    ] {
+        let custom = format!("{{ create: '{create}', exists: '{exists}', destroy: '{destroy}', timeout: 400ms }}");
+        let workspace = goal(&format!("  make: {{ resources: {{ cloud: {{ custom: {custom}, scope: goal }} }} }}\n"));
+        let late = format!("its {hanging} command took longer than 400ms");
+        let ended = if hanging == "destroy" {
+            workspace.sculpt("run goal.yaml").run().expect(0);
+            workspace.sculpt("down it").run().expect(1)
+        } else {
+            workspace.sculpt("run goal.yaml").run().expect(1)
+        };
+        assert!(ended.out.contains(&late), "{}", ended.said());
+        assert_eq!(workspace.sleepers(), 0, "{hanging}");
+        // What was half created is gone; what could not be destroyed is a leak, until it can be.
+        assert_eq!(workspace.has("cloud"), hanging == "destroy", "{}", ended.said());
+        workspace.write("may-go", "");
+        until("everything to be gone", || (!workspace.has("cloud")).then_some(()));
     }
 }
 

@@ -98,7 +98,7 @@ impl Texts<'_> {
             let (log, output) = (self.log(Some(name)), self.output(Some(name)));
             let exists = self.custom(custom, &custom.exists, log.clone(), &output)?;
             let act = self.custom(custom, &custom.create, log, &output)?;
-            return Ok(Job::Create(CustomJob { exists, act, output }));
+            return Ok(Job::Create(CustomJob { exists, act, timeout: custom.longest(), output }));
         }
         let object = self.object_job(resource)?;
         object.ok_or_else(|| (Fault::System, format!("this build cannot make {name}")))
@@ -118,7 +118,7 @@ impl Texts<'_> {
             let (log, output) = (self.log(Some(name)), self.output(Some(name)));
             let exists = self.custom(custom, &custom.exists, log.clone(), &output)?;
             let act = self.custom(custom, &custom.destroy, log, &output)?;
-            return Ok(Job::Destroy(CustomJob { exists, act, output }));
+            return Ok(Job::Destroy(CustomJob { exists, act, timeout: custom.longest(), output }));
         }
         let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));
         let path = path.ok_or_else(|| (Fault::System, format!("there is nothing to remove at {name}")))?;

@@ -271,6 +271,16 @@ pub struct Custom {
     /// Files of `NAME=value` lines, relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env_file: Option<OneOrMany>,
+    /// How long each of the three commands may take: 30 minutes by default. Then it is killed, and has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+impl Custom {
+    /// How long each of its commands may take.
+    pub fn longest(&self) -> Span {
+        self.timeout.unwrap_or(Span::seconds(30 * 60))
+    }
 }
 
 /// Other resources of the phase that must be there first, in Compose's form.

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::container::{ContainJob, EndpointJob, ObjectJob, Reach, RemoveObjectJob};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::base::time::Span;
 use crate::kernel::action::{ProcessMark, StopPolicy};
 use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
@@ -168,6 +169,8 @@ pub struct CustomJob {
     pub exists: Command,
     /// Creates or destroys it.
     pub act: Command,
+    /// How long each of them may take.
+    pub timeout: Span,
     /// The file that it may write outputs to.
     pub output: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! Directories, files and custom resources: announced, made, used where they were there, removed.
 
+use opensculpt::base::time::Span;
 use opensculpt::kernel::action::{Effect, Seen};
 use opensculpt::plan::sealed::PhaseIx;
 use opensculpt::ports::job::{CustomJob, DirectoryJob, FileJob, Job};
@@ -74,8 +75,12 @@ fn nothing_is_made_before_its_announcement_is_recorded() {
 #[test]
 fn a_custom_resource_is_created_once_and_destroyed() {
     in_every_world(async |world| {
-        let job =
-            |world: &World, act: &str| CustomJob { exists: world.command("exit 1"), act: world.command(act), output: world.path("output") };
+        let job = |world: &World, act: &str| CustomJob {
+            exists: world.command("exit 1"),
+            act: world.command(act),
+            timeout: Span::seconds(600),
+            output: world.path("output"),
+        };
         let create = job(world, WRITES);
         let (announced, created, path) = make(world, Job::Create(create)).await;
         assert_eq!((announced, created, path), (Some(None), true, None), "{}", world.name);

@@ -100,7 +100,7 @@ impl Draft {
     }
 
     pub(crate) fn custom(self, name: &str, scope: Scope) -> Self {
-        let custom = Custom { create: script(), exists: script(), destroy: script(), env: IndexMap::new(), env_file: None };
+        let custom = Custom { create: script(), exists: script(), destroy: script(), env: IndexMap::new(), env_file: None, timeout: None };
         self.make(name, Resource { custom: Some(custom), scope, ..Resource::default() })
     }
 

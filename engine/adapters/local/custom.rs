@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::lease::Leases;
-use super::work::{WorkError, await_and_sweep, read_outputs, release, start};
+use super::work::{WorkError, await_and_sweep, kill, read_outputs, release, start};
 use crate::base::owner::Owner;
+use crate::base::time::Span;
 use crate::kernel::action::{Exit, Seen};
 use crate::kernel::fault::Fault;
 use crate::ports::job::{Command, CustomJob};
@@ -15,13 +16,13 @@ use crate::ports::job::{Command, CustomJob};
 ///
 /// `announced` waits until it is recorded that it is about to be created.
 pub(super) async fn create(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob, announced: impl Future<Output = ()>) -> Seen {
-    match exists(leases, owner, &job.exists).await {
+    match exists(leases, owner, job).await {
         Ok(true) => return made(false, &job.output),
         Ok(false) => {}
         Err(seen) => return seen,
     }
     announced.await;
-    match run(leases, owner, &job.act).await {
+    match run(leases, owner, &job.act, ("create", job.timeout)).await {
         Ok(exit) if exit.is_success() => made(true, &job.output),
         Ok(exit) => Seen::Failed { fault: Fault::WorkFailed, evidence: format!("its create command ended with {exit}") },
         Err(error) => error.seen(),
@@ -34,15 +35,15 @@ pub(super) async fn destroy(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob
         return seen;
     }
     // Without an answer it may exist: only a clear no spares the command.
-    if matches!(exists(leases, owner, &job.exists).await, Ok(false)) {
+    if matches!(exists(leases, owner, job).await, Ok(false)) {
         return Seen::Done;
     }
-    match run(leases, owner, &job.act).await {
+    match run(leases, owner, &job.act, ("destroy", job.timeout)).await {
         Ok(exit) if exit.is_success() => {}
         Ok(exit) => return Seen::Failed { fault: Fault::WorkFailed, evidence: format!("its destroy command ended with {exit}") },
         Err(error) => return error.seen(),
     }
-    match exists(leases, owner, &job.exists).await {
+    match exists(leases, owner, job).await {
         Ok(false) => Seen::Done,
         Ok(true) => Seen::Failed { fault: Fault::WorkFailed, evidence: "it still exists after its destroy command".to_owned() },
         Err(seen) => seen,
@@ -57,8 +58,8 @@ fn made(created: bool, output: &Path) -> Seen {
 }
 
 /// Exit 0 is yes, 1 is no, and anything else is no answer.
-async fn exists(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Result<bool, Seen> {
-    match run(leases, owner, command).await {
+async fn exists(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob) -> Result<bool, Seen> {
+    match run(leases, owner, &job.exists, ("exists", job.timeout)).await {
         Ok(Exit::Code(0)) => Ok(true),
         Ok(Exit::Code(1)) => Ok(false),
         Ok(exit) => Err(Seen::Failed { fault: Fault::CheckerBroken, evidence: format!("its exists command ended with {exit}") }),
@@ -66,28 +67,30 @@ async fn exists(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Resul
     }
 }
 
-/// Runs a command to its end.
-async fn run(leases: &Arc<Leases>, owner: &Owner, command: &Command) -> Result<Exit, WorkError> {
+/// Runs a command to its end, which it has by then, or is given.
+async fn run(leases: &Arc<Leases>, owner: &Owner, command: &Command, (name, timeout): (&'static str, Span)) -> Result<Exit, WorkError> {
     let lease = leases.attempt(owner)?;
     let ended = match start(leases, &lease, command, None) {
-        Ok(running) => await_and_sweep(running, &lease).await,
+        Ok(running) => tokio::select! {
+            biased;
+            swept = await_and_sweep(running, &lease) => swept.map(|swept| (Ok(swept.exit), swept.survivors)),
+            () = tokio::time::sleep(timeout.std()) => kill(&lease).await.map(|left| (Err(WorkError::Late(name, timeout)), left)),
+        },
         Err(error) => Err(error),
     };
     release(leases, owner, &lease);
-    let swept = ended?;
-    if swept.survivors.is_empty() { Ok(swept.exit) } else { Err(WorkError::Survivors(swept.survivors)) }
+    match ended? {
+        (exit, survivors) if survivors.is_empty() => exit,
+        (_, survivors) => Err(WorkError::Survivors(survivors)),
+    }
 }
 
 /// Kills what an earlier command left at the place and would not end.
 async fn empty(leases: &Arc<Leases>, owner: &Owner) -> Result<(), Seen> {
-    let system = |error: WorkError| error.seen();
     for lease in leases.of(owner) {
-        let held = Arc::clone(&lease);
-        let killed = tokio::task::spawn_blocking(move || held.scope().kill()).await;
-        let killed = killed.map_err(|error| system(WorkError::io("sweep up")(std::io::Error::other(error))))?;
-        let ended = killed.map_err(|error| system(error.into()))?;
-        if !ended.survivors.is_empty() {
-            return Err(WorkError::Survivors(ended.survivors.iter().map(|process| process.id.pid).collect()).seen());
+        let survivors = kill(&lease).await.map_err(|error| error.seen())?;
+        if !survivors.is_empty() {
+            return Err(WorkError::Survivors(survivors).seen());
         }
         release(leases, owner, &lease);
     }

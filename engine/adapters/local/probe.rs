@@ -10,7 +10,7 @@ use super::end::identity;
 use super::inquiry::Inquiry;
 use super::lease::{Lease, Leases};
 use super::runtime::LocalRuntime;
-use super::work::{WorkError, await_and_sweep, launch};
+use super::work::{WorkError, await_and_sweep, kill, launch};
 use crate::adapters::probes::surroundings::Surroundings;
 use crate::adapters::probes::{file, http, log, tcp};
 use crate::adapters::process::launch::SpawnError;
@@ -174,14 +174,6 @@ async fn execute(
         }
         Err(error) => broken(error),
     }
-}
-
-/// Kills all of a scope, and says what would not end.
-async fn kill(lease: &Arc<Lease>) -> Result<Vec<u32>, WorkError> {
-    let lease = Arc::clone(lease);
-    let killed = tokio::task::spawn_blocking(move || lease.scope().kill()).await;
-    let killed = killed.map_err(|error| WorkError::Io { step: "kill the command".into(), source: std::io::Error::other(error) })??;
-    Ok(killed.survivors.iter().map(|process| process.id.pid).collect())
 }
 
 fn weigh(exit: Exit, output: &Path, errors: &Path, wanted: &Wanted) -> Answer {

@@ -47,6 +47,8 @@ pub(super) enum WorkError {
     PortTaken(String, String),
     #[error("processes of its command would not end: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Survivors(Vec<u32>),
+    #[error("its {0} command took longer than {1}")]
+    Late(&'static str, Span),
     #[error("failed to {step}: {source}")]
     Io { step: String, source: std::io::Error },
 }
@@ -65,6 +67,7 @@ impl WorkError {
             Self::Limits(_) => Fault::Limits,
             Self::PortTaken(..) => Fault::PortTaken,
             Self::Survivors(_) => Fault::Survivors,
+            Self::Late(..) => Fault::TimedOut,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Fault::DiskFull,
                 std::io::ErrorKind::PermissionDenied => Fault::Permission,
@@ -152,6 +155,14 @@ pub(super) fn mark(id: &ProcessId, lease: &Lease) -> ProcessMark {
 pub(super) async fn await_and_sweep(mut running: Running, lease: &Arc<Lease>) -> Result<Swept, WorkError> {
     let exit = told(running.wait().await.map_err(WorkError::io("wait for the command"))?);
     sweep_up(exit, running.usage(), lease).await
+}
+
+/// Kills all of a scope, and says what would not end.
+pub(super) async fn kill(lease: &Arc<Lease>) -> Result<Vec<u32>, WorkError> {
+    let lease = Arc::clone(lease);
+    let killed = tokio::task::spawn_blocking(move || lease.scope().kill()).await;
+    let killed = killed.map_err(|error| WorkError::io("kill what is there")(std::io::Error::other(error)))??;
+    Ok(killed.survivors.iter().map(|process| process.id.pid).collect())
 }
 
 /// An exit in the words of the journal.
