@@ -130,6 +130,20 @@ impl World {
         }
     }
 
+    /// Starts [`scripts::IGNORES`], and waits until it ignores what it is asked: a shell that has just begun does not.
+    async fn serve_who_ignores(&mut self) -> EffectId {
+        let pipe = self.path("ignores");
+        if self.simulation.is_some() {
+            return self.serve(scripts::IGNORES, &[]);
+        }
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        let id = self.serve(scripts::IGNORES, &[]);
+        // A pipe is open once both its ends are.
+        let opened = tokio::task::spawn_blocking(move || std::fs::File::open(pipe).map(drop));
+        tokio::time::timeout(LONG, opened).await.expect("it begins").unwrap().unwrap();
+        id
+    }
+
     fn command(&self, script: &str) -> Command {
         let path = std::env::var("PATH").unwrap_or_default();
         let output = self.path("output").display().to_string();

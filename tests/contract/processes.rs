@@ -98,7 +98,7 @@ fn the_end_of_a_place_ends_all_of_it() {
             (STAYS, StopPolicy::KILL, Exit::Signal(9), 1),
             (STAYS_WITH_CHILDREN, GENTLY, Exit::Signal(15), 0),
         ] {
-            let id = world.serve(script, &[]);
+            let id = if script == IGNORES { world.serve_who_ignores().await } else { world.serve(script, &[]) };
             let process = world.started(id).await;
             assert_eq!(world.runtime.populated().unwrap(), std::slice::from_ref(&process.scope), "{}", world.name);
             let end = world.end(&service(), stop, vec![process]);

@@ -9,7 +9,8 @@ use opensculpt::ports::job::Command;
 pub(super) const FAILS: &str = "exit 3";
 pub(super) const KILLS_ITSELF: &str = "kill -9 $$";
 pub(super) const STAYS: &str = "exec sleep 600";
-pub(super) const IGNORES: &str = "trap '' TERM INT; sleep 600; sleep 600";
+/// It opens `ignores` once it does: a pipe, for whoever waits for that.
+pub(super) const IGNORES: &str = "trap '' TERM INT; : > ignores; sleep 600; sleep 600";
 pub(super) const LEAVES: &str = "sleep 600 & sleep 600 & exit 0";
 pub(super) const STAYS_WITH_CHILDREN: &str = "sleep 600 & sleep 600 & wait; sleep 600";
 pub(super) const WRITES: &str = "echo content > made";
