@@ -57,6 +57,7 @@ pub fn bench(folder: &Path) {
             origin: Origin::Caught,
         },
         limits: Limits { memory: Some(64 << 20), nano_cpus: Some(1_000_000_000), pids: Some(64) },
+        parent: None,
         workspace: folder.to_owned(),
         real_sockets: vec![PathBuf::from(ENGINE)],
         allow: std::collections::BTreeSet::new(),

@@ -34,4 +34,5 @@ mod saved;
 mod secrets;
 mod supervisor;
 mod suspects;
+mod together;
 mod world;

@@ -86,6 +86,7 @@ impl Endpoint {
                 origin: Origin::Caught,
             },
             limits: Limits { memory: Some(64 << 20), nano_cpus: Some(500_000_000), pids: Some(32) },
+            parent: None,
             workspace: folder.path().join("work"),
             real_sockets: vec![PathBuf::from(ENGINE)],
             allow: BTreeSet::new(),

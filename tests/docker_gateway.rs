@@ -22,6 +22,7 @@ fn policy(allow: &[&str]) -> Policy {
             origin: Origin::Caught,
         },
         limits: Limits { memory: Some(1 << 28), nano_cpus: Some(500_000_000), pids: Some(64) },
+        parent: None,
         workspace: PathBuf::from("/ws"),
         real_sockets: vec![PathBuf::from("/run/docker.sock")],
         allow: allow.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),

@@ -73,6 +73,8 @@ fn host() -> HostReport {
         enforceable: vec![Limit::Memory, Limit::Cpus, Limit::Pids],
         gaps: vec!["a process with the engine's own rights can move itself into another control group on purpose".to_owned()],
         container_engine: None,
+        container_limits: None,
+        together: false,
         defaults: None,
     }
 }

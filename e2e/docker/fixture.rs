@@ -95,6 +95,8 @@ impl World {
             user: None,
             working_dir: None,
             limits: Limits::default(),
+            cgroup_parent: None,
+            strict: false,
             healthcheck: None,
             stop: Stop { signal: "SIGTERM".to_owned(), grace: Span::seconds(0) },
             init: false,

@@ -20,7 +20,7 @@ use crate::base::owner::Owner;
 use crate::kernel::action::StopPolicy;
 use crate::kernel::fault::Fault;
 use crate::kernel::stock::{Kind, Resource as Stock, stop_policy};
-use crate::manifest::policy::Limits;
+use crate::manifest::policy::{Enforce, Limits};
 use crate::manifest::resource::{Container as Declared, Resource};
 use crate::manifest::work::Run;
 use crate::ports::container::{ContainJob, Container, Image, Made, Mount, ObjectJob, Reach, RemoveObjectJob, Source};
@@ -61,6 +61,7 @@ impl Texts<'_> {
             user: declared.user.as_ref().map(|user| self.text(user)).transpose()?,
             working_dir: declared.working_dir.as_ref().map(|folder| self.text(folder)).transpose()?,
             limits: self.limited(resource.limits.as_ref()),
+            together: self.is_limited_together(),
             stop: stop_policy(resource),
             log: self.log(Some(name)),
         };
@@ -98,6 +99,7 @@ impl Texts<'_> {
             user: user.or_else(|| Some(format!("{uid}:{gid}"))),
             working_dir: Some(self.folder(None)?.to_string_lossy().into_owned()),
             limits: self.limited(spec.limits.as_ref()),
+            together: self.is_limited_together(),
             stop: StopPolicy::TERM,
             log: self.log(None),
         };
@@ -122,7 +124,13 @@ impl Texts<'_> {
         Ok(Job::RemoveObject(RemoveObjectJob { reach, volume: made.kind == Kind::Volume, id }))
     }
 
-    /// A container is in no group of its goal: it has the goal's limits for itself, where its own are not smaller.
+    /// Whether the goal's limits must hold for all of it together.
+    fn is_limited_together(&self) -> bool {
+        let limits = &self.run.plan.limits;
+        limits.enforce == Some(Enforce::Strict) && (limits.memory.is_some() || limits.cpus.is_some() || limits.pids.is_some())
+    }
+
+    /// No container may use more than its goal.
     fn limited(&self, own: Option<&Limits>) -> Limits {
         own.cloned().unwrap_or_default().within(&self.run.plan.limits)
     }

@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use super::texts::{TextError, Texts};
 use crate::base::name::Name;
 use crate::kernel::call::KEEP;
-use crate::manifest::policy::Limits;
 use crate::ports::container::{EndpointJob, Reach};
 
 impl Texts<'_> {
@@ -27,12 +26,7 @@ impl Texts<'_> {
             reach,
             keeps: allow.contains(KEEP),
             allow,
-            limits: Limits {
-                memory: own.memory.or(plan.limits.memory),
-                cpus: own.cpus.or(plan.limits.cpus),
-                pids: own.pids.or(plan.limits.pids),
-                ..Limits::default()
-            },
+            limits: own.within(&plan.limits),
             may_have_called: false,
         })
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use super::preflight::Unmet;
+use super::preflight::{FoundEngine, Unmet};
 use crate::adapters::docker::connection::socket_of;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::mechanism::Report;
@@ -41,6 +41,21 @@ pub fn look(env: &IndexMap<String, String>) -> HostReport {
     host
 }
 
+/// The same, with the container engine that was found for a plan.
+pub fn with_engine(mut host: HostReport, engine: &FoundEngine) -> HostReport {
+    host.container_engine = Some(engine.version.to_string());
+    if let Some(cgroups) = &engine.cgroups {
+        host.together = containment("plan").version_for_containers().is_some_and(|version| cgroups.takes_parent(version));
+        host.container_limits = Some(cgroups.limits.clone());
+    }
+    host
+}
+
+/// Whether a plan limits its goal, and each container of it has that for itself there.
+pub fn is_apart(plan: &Plan, host: &HostReport) -> bool {
+    limits(plan, host).iter().any(|limited| limited.apart)
+}
+
 /// Why a command could start containers that sculpt does not own; none where it could not.
 fn uncontained(views: bool, env: &IndexMap<String, String>) -> Option<String> {
     match (socket_of(env), env.get("DOCKER_HOST").filter(|host| !host.is_empty())) {
@@ -66,7 +81,7 @@ pub fn room_here(limits: &DefaultLimits) -> Option<u64> {
 pub fn too_large(plan: &Plan, room: Option<u64>) -> Vec<Unmet> {
     let Some(room) = room else { return Vec::new() };
     let size = |bytes: u64| ByteSize(bytes).rounded();
-    let declared = plan.indexed().map(|(ix, planned)| (ix, plan.most_memory().unwrap_or(u64::MAX).min(planned.memory())));
+    let declared = plan.indexed().map(|(ix, planned)| (ix, plan.most_memory().unwrap_or(u64::MAX).min(planned.memory(None))));
     declared
         .filter(|(_, need)| *need > room)
         .map(|(ix, need)| Unmet {
@@ -82,6 +97,8 @@ fn told(report: &Report) -> HostReport {
         enforceable: report.limits.iter().copied().map(Limit::from).collect(),
         gaps: report.gaps.iter().map(|gap| gap.sentence().to_owned()).collect(),
         container_engine: None,
+        container_limits: None,
+        together: false,
         defaults: None,
     }
 }

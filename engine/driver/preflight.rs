@@ -5,6 +5,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+use crate::adapters::docker::cgroups::Cgroups;
 use crate::adapters::docker::connection::{Engine, NoEngine, Refusal, Tried};
 use crate::adapters::docker::version::Version;
 use crate::adapters::local::ports::{holder, parse};
@@ -34,18 +35,42 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
     for requires in &plan.requires {
         one(workspace, plan, requires, &context, env, state, &mut unmet);
     }
-    unmet.extend(engine_of(plan, env).err());
-    unmet.extend(super::host::refused(plan, || super::host::look(env)));
+    let engine = engine_of(plan, env);
+    let host = || super::host::look(env);
+    unmet.extend(super::host::refused(plan, || match &engine {
+        Ok(Some(engine)) => super::host::with_engine(host(), engine),
+        _ => host(),
+    }));
+    unmet.extend(engine.err());
     unmet.extend(super::host::too_large(plan, state.memory.room()));
     unmet.dedup();
     unmet
+}
+
+/// Whether each container of a goal would have the goal's limits for itself here.
+pub fn is_apart(plan: &Plan, env: &IndexMap<String, String>) -> bool {
+    let declares = plan.limits.memory.is_some() || plan.limits.cpus.is_some() || plan.limits.pids.is_some();
+    if !declares || needing_engine(plan).is_empty() {
+        return false;
+    }
+    let host = super::host::look(env);
+    super::host::is_apart(plan, &engine_of(plan, env).ok().flatten().map_or(host.clone(), |engine| super::host::with_engine(host, &engine)))
+}
+
+/// The container engine that was found for a plan.
+#[derive(Clone, Debug)]
+pub struct FoundEngine {
+    /// Which one it is.
+    pub version: Version,
+    /// What it does with control groups; none where it is elsewhere, or does not say.
+    pub cgroups: Option<Cgroups>,
 }
 
 /// The container engine of a plan; none where it needs none.
 ///
 /// # Errors
 /// Where it needs one and there is none, with the places that need it.
-pub fn engine_of(plan: &Plan, env: &IndexMap<String, String>) -> Result<Option<Version>, Unmet> {
+pub fn engine_of(plan: &Plan, env: &IndexMap<String, String>) -> Result<Option<FoundEngine>, Unmet> {
     let needing = needing_engine(plan);
     if needing.is_empty() {
         return Ok(None);
@@ -73,13 +98,20 @@ fn needing_engine(plan: &Plan) -> Vec<String> {
 }
 
 /// The container engine that an environment leads to.
-fn container_engine(env: &IndexMap<String, String>) -> Result<Version, NoEngine> {
+fn container_engine(env: &IndexMap<String, String>) -> Result<FoundEngine, NoEngine> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| NoEngine {
         tried: vec![Tried { address: "this host".to_owned(), refusal: Refusal::Other(error.to_string()) }],
         told: false,
     })?;
-    runtime.block_on(async { Ok(Engine::find(&Reach::of(env).env()).await?.version().clone()) })
+    runtime.block_on(async {
+        let engine = Engine::find(&Reach::of(env).env()).await?;
+        let cgroups = match engine.socket() {
+            Some(socket) => Cgroups::ask(socket).await,
+            None => None,
+        };
+        Ok(FoundEngine { version: engine.version().clone(), cgroups })
+    })
 }
 
 fn one(

@@ -136,8 +136,8 @@ struct Candidate<'s> {
 
 impl<'s> Candidate<'s> {
     fn of(run: &'s Run, ix: PhaseIx) -> Self {
-        let need = run.plan.phase(ix).memory();
-        Self { run, ix, need: run.plan.most_memory().map_or(need, |most| need.min(most)) }
+        let need = run.plan.phase(ix).memory(run.each_container());
+        Self { run, ix, need: run.most_memory().map_or(need, |most| need.min(most)) }
     }
 
     /// Whether something was promised to an earlier run of the same phase: it is replaced, or goes on as it is.

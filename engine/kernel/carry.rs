@@ -116,8 +116,8 @@ impl Turn<'_> {
             return Err(Refusal::NothingLeft { run: latest.id.clone() });
         }
         let carry = Carry { from: latest.id.clone(), phases: rest(&latest.plan, &again), anew: named.is_some() };
-        let plan = Box::new((*latest.plan).clone());
-        self.begin_run(plan, RunOptions { carry: Some(carry), ..options })
+        let (plan, apart) = (Box::new((*latest.plan).clone()), latest.options.apart);
+        self.begin_run(plan, RunOptions { carry: Some(carry), apart, ..options })
     }
 
     /// Carries out a plan from a phase on.

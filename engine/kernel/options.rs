@@ -26,6 +26,9 @@ pub struct RunOptions {
     /// The limits that the host does not enforce, as its engine has found when the run began.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unenforced: Vec<Unenforced>,
+    /// True where each container has its goal's limits for itself, as whoever asked for the run has found on its host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub apart: bool,
     /// What holds where its plan limits nothing, as its engine has set it when the run began.
     #[serde(default, skip_serializing_if = "Shares::is_none")]
     pub shares: Shares,

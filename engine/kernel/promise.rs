@@ -5,6 +5,7 @@
 //! | a phase at work                                  | all that it declares, from its admission on   |
 //! | a process or a container of any other phase      | its own limit                                 |
 //! | all of a goal that declares a limit of its own   | at most that                                  |
+//! | a container that has its goal's limit for itself | its own limit, else that, beside all others   |
 //! | anything that declares nothing                   | nothing: it shares its goal's limit           |
 
 use super::phase::PhaseState;
@@ -70,21 +71,34 @@ impl State {
             for phase in at_work(run) {
                 let planned = run.plan.phase(phase);
                 working.push(&planned.name);
-                promises.push(Promise { owner: run.owner(phase), memory: planned.memory(), lasts: false });
+                promises.push(Promise { owner: run.owner(phase), memory: planned.memory(run.each_container()), lasts: false });
             }
         }
         let others = goal.live_resources().filter(|made| made.kind.runs());
         let others = others.filter(|made| made.owner.phase.as_ref().is_none_or(|phase| !working.contains(&phase)));
         promises.extend(others.map(|made| Promise { owner: made.owner.clone(), memory: self.declared(made), lasts: lasts(run, made) }));
         promises.retain(|promise| promise.memory > 0);
-        GoalPromises { goal: name.clone(), most: run.and_then(|run| run.plan.most_memory()), promises }
+        GoalPromises { goal: name.clone(), most: run.and_then(Run::most_memory), promises }
     }
 
     /// What a resource declares, by the plan that it was made by.
     fn declared(&self, made: &Resource) -> u64 {
-        let planned = self.run(&made.run).and_then(|run| run.plan.phases.get(made.phase.at()));
+        let Some(run) = self.run(&made.run) else { return 0 };
+        let planned = run.plan.phases.get(made.phase.at());
         let declared = planned.zip(made.owner.resource.as_ref()).and_then(|(planned, name)| planned.resource(name));
-        declared.map_or(0, of_service)
+        declared.map_or(0, |declared| of_service(declared, run.each_container()))
+    }
+}
+
+impl Run {
+    /// The memory that all of it together may use, in bytes; none where it declares no limit, or each of its containers has that for itself.
+    pub(super) fn most_memory(&self) -> Option<u64> {
+        self.plan.most_memory().filter(|_| !self.options.apart)
+    }
+
+    /// The memory that each of its containers may use that declares none, in bytes; none where it is a part of what all may use together.
+    pub(super) fn each_container(&self) -> Option<u64> {
+        self.plan.most_memory().filter(|_| self.options.apart)
     }
 }
 

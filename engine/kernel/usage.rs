@@ -82,7 +82,7 @@ impl State {
             Some(name) => planned.resource(name).and_then(|declared| declared.limits.as_ref()),
             None => planned.spec.limits.as_ref(),
         };
-        if planned.is_contained(resource) {
+        if planned.is_contained(resource) && run.options.apart {
             return usage.want_of_memory(limits.cloned().unwrap_or_default().within(&run.plan.limits).memory, None);
         }
         usage.want_of_memory(limits.and_then(|limits| limits.memory), around(run))

@@ -7,11 +7,11 @@ use crate::manifest::resource::Resource;
 
 impl PlannedPhase {
     /// The memory that it may use by its own word, in bytes: the limit of its work, and those of its processes and containers, which have
-    /// groups of their own beside it. 0 where nothing is declared.
-    pub fn memory(&self) -> u64 {
-        let own = memory(self.spec.limits.as_ref());
+    /// groups of their own beside it. 0 where nothing is declared. `each` is what a container without a limit of its own has for itself.
+    pub fn memory(&self, each: Option<u64>) -> u64 {
+        let own = memory(self.spec.limits.as_ref()).max(if self.is_contained(None) { each.unwrap_or_default() } else { 0 });
         let work = if self.steps.contains(&Step::Work) { own } else { 0 };
-        let services = self.spec.resources.values().map(of_service).fold(0, u64::saturating_add);
+        let services = self.spec.resources.values().map(|resource| of_service(resource, each)).fold(0, u64::saturating_add);
         own.max(work.saturating_add(services))
     }
 }
@@ -24,8 +24,12 @@ impl Plan {
 }
 
 /// The memory that a resource may use by its own word, in bytes: 0 where nothing of it runs, or nothing is declared.
-pub fn of_service(resource: &Resource) -> u64 {
-    if Kind::of(resource).runs() { memory(resource.limits.as_ref()) } else { 0 }
+pub fn of_service(resource: &Resource, each: Option<u64>) -> u64 {
+    match (Kind::of(resource), memory(resource.limits.as_ref())) {
+        (Kind::Container, own) => each.map_or(own, |each| if own == 0 { each } else { own.min(each) }),
+        (kind, own) if kind.runs() => own,
+        _ => 0,
+    }
 }
 
 fn memory(limits: Option<&Limits>) -> u64 {

@@ -98,6 +98,8 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// What it may use.
     pub limits: Limits,
+    /// Whether it must not start where the goal's limits do not hold for it and the rest of the goal together.
+    pub together: bool,
     /// How it is ended.
     pub stop: StopPolicy,
     /// Where its output goes.

@@ -57,6 +57,8 @@ pub struct GoalStatus {
     pub regressed_ms: Option<u64>,
     /// The limits of its latest run that this host did not enforce.
     pub unenforced: Vec<Unenforced>,
+    /// Whether each of its containers has the goal's limits for itself, and not all of them together.
+    pub apart: bool,
     /// Its phases, in the order of the plan.
     pub phases: Vec<PhaseStatus>,
     /// What it made and what is still there, in the order in which it was made.
@@ -161,6 +163,7 @@ fn goal_status(name: &Name, goal: &Goal, replay: &Replay, outside: &Outside<'_>)
         regressed_since: regressed.map(|at| at.to_string()),
         regressed_ms: regressed.map(|at| (outside.now - at).0),
         unenforced: run.map(|run| run.options.unenforced.clone()).unwrap_or_default(),
+        apart: run.is_some_and(|run| run.options.apart),
         phases: run
             .map(|run| run.plan.indexed().map(|(ix, _)| phase_status(&replay.state, run, ix, outside)).collect())
             .unwrap_or_default(),

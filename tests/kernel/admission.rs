@@ -101,6 +101,32 @@ fn what_fits_beside_each_other_runs_at_once_and_what_does_not_waits_for_the_end_
     assert_eq!(world.times(|record| matches!(record, Record::Held { .. })).len(), 1, "it is said once");
 }
 
+/// One goal may use 50 MiB. Of its containers one says that it takes 20, one nothing.
+fn of_containers() -> Plan {
+    let one = server("one").contained("svc").service_memory("svc", 20);
+    Plan { limits: memory(50), ..plan(9, vec![one, server("two").contained("svc").needs(&["one"])]) }
+}
+
+#[test]
+fn containers_share_what_their_goal_may_use_where_they_are_limited_together() {
+    let mut world = on(host(100, 10));
+    world.start(of_containers());
+    world.settle();
+    assert_eq!((world.verdict(), promised(&world)), (Verdict::Verified, 20), "who declares nothing shares the rest");
+}
+
+#[test]
+fn each_container_is_promised_what_it_has_for_itself_where_they_are_not() {
+    let mut world = on(host(100, 10));
+    world.start_with(of_containers(), RunOptions { apart: true, ..RunOptions::default() });
+    world.settle();
+    assert_eq!((world.verdict(), promised(&world)), (Verdict::Verified, 70), "beside 20 of its own all that the goal may use");
+    let mut crowded = on(host(60, 10));
+    crowded.start_with(of_containers(), RunOptions { apart: true, ..RunOptions::default() });
+    crowded.settle();
+    assert_eq!((crowded.outcome("two"), crowded.phase("two").fault), (Outcome::Failed, Some(Fault::TooLarge)));
+}
+
 #[test]
 fn who_declares_nothing_waits_for_nobody() {
     let mut world = on(host(100, 10));

@@ -9,7 +9,7 @@ use opensculpt::manifest::needs::Unlock;
 use opensculpt::manifest::phase::Phase;
 use opensculpt::manifest::policy::{Backoff, Budget, Limits, Retry};
 use opensculpt::manifest::process::Process;
-use opensculpt::manifest::resource::{Custom, Directory, FileResource, Port, PortClaim, Resource, Scope};
+use opensculpt::manifest::resource::{Container, Custom, Directory, FileResource, Port, PortClaim, Resource, Scope};
 use opensculpt::manifest::verify::{RedBeforeGreen, Tier, Verify};
 use opensculpt::manifest::work::Run;
 use opensculpt::plan::sealed::{Edge, Part, PhaseIx, Plan, PlannedPhase, Step};
@@ -115,6 +115,14 @@ impl Draft {
     pub(crate) fn start(mut self, name: &str, scope: Scope) -> Self {
         self.steps.push(Step::Serve(Name::from(name)));
         self.resource(name, Resource { process: Some(Process::Run(script())), scope, ..Resource::default() })
+    }
+
+    /// A container of that name in the place of the process.
+    pub(crate) fn contained(mut self, name: &str) -> Self {
+        let declared = self.spec.resources.get_mut(name).expect("a service");
+        declared.process = None;
+        declared.container = Some(Container { image: Some("it".to_owned()), ..Container::default() });
+        self
     }
 
     /// Waits until a process resource has ended well.

@@ -62,6 +62,8 @@ phases:
         enforceable: vec![Limit::Pids],
         gaps: Vec::new(),
         container_engine: None,
+        container_limits: None,
+        together: false,
         defaults: None,
     };
     let told = |host: &HostReport| {

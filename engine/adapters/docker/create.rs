@@ -53,6 +53,7 @@ fn host(spec: &ContainerSpec) -> HostConfig {
         memory_swap: number(memory),
         nano_cpus: number(nano_cpus),
         pids_limit: number(pids),
+        cgroup_parent: spec.cgroup_parent.clone(),
         ulimits: number(open_files)
             .map(|most| vec![ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(most), hard: Some(most) }]),
         init: Some(spec.init),
@@ -115,7 +116,9 @@ mod tests {
         assert_eq!((host.memory, host.memory_swap), (Some(1 << 24), Some(1 << 24)));
         assert_eq!((host.nano_cpus, host.pids_limit), (Some(5), Some(7)));
         assert_eq!(host.ulimits.unwrap()[0].hard, Some(9));
-        assert_eq!((host.privileged, host.restart_policy), (None, None));
+        assert_eq!((host.privileged, host.restart_policy, host.cgroup_parent), (None, None, None));
+        spec.cgroup_parent = Some("/sculpt-w/crm/containers".to_owned());
+        assert_eq!(body(&spec).host_config.unwrap().cgroup_parent, spec.cgroup_parent);
     }
 
     #[test]

@@ -31,8 +31,6 @@ pub struct Running {
     pub adopted: bool,
     /// Its ports on the host, with the numbers that the engine chose.
     pub ports: Vec<PortMapping>,
-    /// What the container engine could not give: limits that its kernel does not know.
-    pub warnings: Vec<String>,
 }
 
 impl Fleet {
@@ -41,8 +39,8 @@ impl Fleet {
     /// An image that is not here is pulled; `progress` is told what is said on the way.
     ///
     /// # Errors
-    /// [`DockerError::Stranger`], [`DockerError::NoImage`], [`DockerError::NoNetwork`], [`DockerError::PortTaken`] and
-    /// [`DockerError::CannotStart`]; after each of them no container of this call is left.
+    /// [`DockerError::Stranger`], [`DockerError::NoImage`], [`DockerError::NoNetwork`], [`DockerError::PortTaken`],
+    /// [`DockerError::Unlimited`] and [`DockerError::CannotStart`]; after each of them no container of this call is left.
     pub async fn ensure(&self, spec: &ContainerSpec, progress: impl FnMut(&str)) -> Result<Running, DockerError> {
         if *spec.label.workspace != *self.workspace {
             return Err(DockerError::NotOurs { what: spec.name.clone() });
@@ -52,7 +50,7 @@ impl Fleet {
                 return Err(stranger(spec, &found));
             }
             if self.stands(spec, &found).await? {
-                return running(&found, true, Vec::new());
+                return running(&found, true);
             }
             let id = found.id.ok_or(DockerError::Answer { doing: "inspect a container", lacking: "its id" })?;
             let (signal, grace) = (found.config.as_ref().and_then(|config| config.stop_signal.clone()), spec.stop.grace);
@@ -82,13 +80,19 @@ impl Fleet {
             Ok(made) => made,
             Err(error) => return Err(self.not_created(spec, error).await?),
         };
-        if let Err(error) = self.start(spec, &made.id).await {
+        let unlimited: Vec<String> = made.warnings.into_iter().filter(|warning| is_of_limits(warning)).collect();
+        let started = if spec.strict && !unlimited.is_empty() {
+            Err(DockerError::Unlimited { name: spec.name.clone(), said: unlimited.join("; ") })
+        } else {
+            self.start(spec, &made.id).await
+        };
+        if let Err(error) = started {
             // What cannot start is not left behind; why it could not start is what the caller has to know.
             self.remove(&made.id).await?;
             return Err(error);
         }
         let found = self.must_own("start a container", &made.id).await?;
-        running(&found, false, made.warnings)
+        running(&found, false)
     }
 
     /// Why a container was not created. A name may have been taken since it was looked for.
@@ -112,6 +116,12 @@ impl Fleet {
         }
         self.engine.client.start_container(id, None).await.map_err(|error| not_started(spec, error))
     }
+}
+
+/// Whether a warning says that a limit was discarded: `Your kernel does not support …`, `… or the cgroup is not mounted. Limitation discarded.`
+fn is_of_limits(warning: &str) -> bool {
+    let warning = warning.to_ascii_lowercase();
+    ["limit", "cgroup"].iter().any(|word| warning.contains(word))
 }
 
 /// The name is somebody else's.
@@ -151,7 +161,7 @@ fn not_started(spec: &ContainerSpec, error: bollard::errors::Error) -> DockerErr
     }
 }
 
-fn running(found: &ContainerInspectResponse, adopted: bool, warnings: Vec<String>) -> Result<Running, DockerError> {
+fn running(found: &ContainerInspectResponse, adopted: bool) -> Result<Running, DockerError> {
     let lacks = |lacking| DockerError::Answer { doing: "inspect a container", lacking };
     let started = found.state.as_ref().and_then(|state| state.started_at.as_deref());
     Ok(Running {
@@ -159,7 +169,6 @@ fn running(found: &ContainerInspectResponse, adopted: bool, warnings: Vec<String
         started_at: timestamp(started).ok_or(lacks("when it was started"))?,
         adopted,
         ports: ports(found),
-        warnings,
     })
 }
 

@@ -90,6 +90,14 @@ pub enum DockerError {
         /// The network.
         network: String,
     },
+    /// The container engine cannot give it the limits that it must have.
+    #[error("failed to limit container {name}: {said}")]
+    Unlimited {
+        /// The container's name.
+        name: String,
+        /// What the container engine said.
+        said: String,
+    },
     /// The container engine cannot start it as it is declared: no such command, a mount that cannot be made, a refused setting.
     #[error("failed to start container {name}: {said}")]
     CannotStart {

@@ -64,6 +64,13 @@ impl Door {
         listed.into_iter().map(id).collect::<Option<_>>().ok_or(DockerError::Answer { doing: DOING, lacking: "an id" })
     }
 
+    /// What the engine says of itself.
+    pub(super) async fn info(&self) -> Result<Value, DockerError> {
+        const DOING: &str = "ask the container engine about itself";
+        let (status, body) = self.get(DOING, "/info").await?;
+        serde_json::from_slice(accepted(DOING, status, &body)?).map_err(unreadable(DOING))
+    }
+
     /// Asks without a version in the path, as the client does: each engine then answers in its own, and none refuses one that is too old.
     async fn get(&self, doing: &'static str, path: &str) -> Result<(StatusCode, Bytes), DockerError> {
         let asked = async {

@@ -4,6 +4,7 @@
 //! a fleet, which acts on ids only and looks whether the labels are its own before it touches anything.
 
 pub mod build;
+pub mod cgroups;
 pub mod connection;
 mod context;
 mod create;

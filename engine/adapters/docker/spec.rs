@@ -38,6 +38,12 @@ pub struct ContainerSpec {
     pub working_dir: Option<String>,
     /// What it may use.
     pub limits: Limits,
+    /// The group below which the engine puts its own. No part of the fingerprint: an engine that begins elsewhere has another.
+    #[serde(skip)]
+    pub cgroup_parent: Option<String>,
+    /// Whether it must not start where the engine cannot give these limits.
+    #[serde(skip)]
+    pub strict: bool,
     /// How its health is asked; the image's own way where none.
     pub healthcheck: Option<Healthcheck>,
     /// How it is stopped.
@@ -175,6 +181,8 @@ pub(super) fn example() -> ContainerSpec {
         user: None,
         working_dir: None,
         limits: Limits::default(),
+        cgroup_parent: None,
+        strict: false,
         healthcheck: None,
         stop: Stop { signal: "SIGTERM".to_owned(), grace: Span::seconds(10) },
         init: false,
@@ -191,6 +199,7 @@ mod tests {
         let mut later = spec.clone();
         later.label.run = "crm.2".to_owned();
         later.label.attempt = 3;
+        later.cgroup_parent = Some("/sculpt-w/crm/containers".to_owned());
         assert_eq!(spec.fingerprint(), later.fingerprint());
         let mut other = spec.clone();
         other.env.insert("A".to_owned(), "2".to_owned());

@@ -1,6 +1,7 @@
 //! One request: read, looked up, judged, permitted, forwarded, answered. Bodies that are not judged are streamed, never held.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +11,9 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::adapters::docker::cgroups::Cgroups;
 
 use super::audit::{Audit, Described, Outcome, Pending};
 use super::capability::Refusal;
@@ -61,7 +64,11 @@ pub(super) type Tunnel = (OnUpgrade, OnUpgrade);
 pub(super) struct Exchange<A> {
     pub(super) policy: Arc<Policy>,
     pub(super) audit: Arc<A>,
+    /// The engine's socket.
+    pub(super) engine: PathBuf,
     pub(super) upstream: Mutex<Upstream>,
+    /// What the engine does with control groups, once that was asked; of no use where it did not say.
+    pub(super) cgroups: Arc<OnceCell<Option<Cgroups>>>,
     /// Filled when the client and the engine agreed to speak something else than HTTP from now on.
     pub(super) tunnel: Mutex<Option<Tunnel>>,
 }
@@ -143,9 +150,20 @@ impl<A: Audit> Exchange<A> {
         Ok(facts)
     }
 
+    /// The policy, with the group of the goal's containers where the engine takes it.
+    async fn policy_for(&self, call: &Call) -> Arc<Policy> {
+        if self.policy.parent.is_none() || !matches!(call.kind, Kind::ContainerCreate | Kind::Build) {
+            return Arc::clone(&self.policy);
+        }
+        let cgroups = self.cgroups.get_or_init(|| Cgroups::ask(&self.engine)).await;
+        let parent =
+            self.policy.parent.clone().filter(|parent| cgroups.as_ref().is_some_and(|cgroups| cgroups.takes_parent(parent.version)));
+        Arc::new(Policy { parent, ..(*self.policy).clone() })
+    }
+
     /// Paths are looked at, which may wait for a disk: not among those who carry other clients' bytes.
     async fn judge(&self, call: &Call, body: Json, facts: Facts) -> Result<Verdict, Trouble> {
-        let (call, policy) = (call.clone(), Arc::clone(&self.policy));
+        let (call, policy) = (call.clone(), self.policy_for(call).await);
         Ok(tokio::task::spawn_blocking(move || rewrite::judge(&call, body, &policy, &facts, &resolve)).await?)
     }
 

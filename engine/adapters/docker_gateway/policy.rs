@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::process::cgroup::containers::CgroupParent;
 use crate::base::label::Label;
 
 use super::capability::{Capability, Refusal};
@@ -28,6 +29,8 @@ pub struct Policy {
     pub label: Label,
     /// The bounds of each container.
     pub limits: Limits,
+    /// The group below which the engine is to put all of them; none where it takes none.
+    pub parent: Option<CgroupParent>,
     /// The folder that may be mounted.
     pub workspace: PathBuf,
     /// The container engines' own sockets.

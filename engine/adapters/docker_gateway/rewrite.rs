@@ -188,6 +188,9 @@ fn container(mut body: Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'
     let inner = body.object("HostConfig")?;
     host::check(inner, policy, facts, resolve)?;
     limits::create(inner, &policy.limits)?;
+    if let Some(parent) = policy.parent.as_ref().filter(|_| inner.text_of("CgroupParent").is_ok_and(|own| own.is_empty())) {
+        inner.set("CgroupParent", Json::text(&parent.path))?;
+    }
     let volumes: Vec<String> = host::volumes(inner)?;
     for mount in inner.items_mut("Mounts")? {
         if mount.text_of("Type")? == "volume" {
@@ -256,6 +259,8 @@ fn build(call: &Call, policy: &Policy, facts: &Facts) -> Result<Verdict, Refusal
     host::network(policy, facts, mode)?;
     if query.get("cgroupparent").is_some() {
         policy.require("a cgroup parent of its own", Capability::Word("cgroup-parent"))?;
+    } else if let Some(parent) = &policy.parent {
+        query.set("cgroupparent", parent.path.clone());
     }
     if query.all("securityopt").any(|option| !option.is_empty() && option != "[]" && option != "null") {
         policy.require("a security option that leaves the default profile", Capability::Word("security-opt"))?;

@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinSet;
 
 use super::audit::Audit;
@@ -29,7 +29,7 @@ impl Gateway {
     /// # Errors
     /// Where the socket takes no connections any more.
     pub async fn serve<A: Audit>(listener: &UnixListener, upstream: PathBuf, policy: Arc<Policy>, audit: A) -> io::Result<()> {
-        let audit = Arc::new(audit);
+        let (audit, cgroups) = (Arc::new(audit), Arc::new(OnceCell::new()));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -38,6 +38,8 @@ impl Gateway {
                         let exchange = Arc::new(Exchange {
                             policy: Arc::clone(&policy),
                             audit: Arc::clone(&audit),
+                            engine: upstream.clone(),
+                            cgroups: Arc::clone(&cgroups),
                             upstream: Mutex::new(Upstream::new(upstream.clone())),
                             tunnel: Mutex::new(None),
                         });

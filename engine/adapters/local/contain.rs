@@ -26,7 +26,6 @@ use crate::base::time::Span;
 use crate::kernel::action::{EffectId, Exit, ProcessMark, Seen, StopPolicy};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
-use crate::manifest::policy::Enforce;
 use crate::ports::container::{ContainJob, Container, Image, ObjectJob, Reach, RemoveObjectJob};
 use crate::ports::job::{Collect, EndJob};
 use crate::ports::runtime::Tell;
@@ -52,6 +51,8 @@ pub(super) enum ContainError {
     Stopped,
     #[error("`{0}` is no address of this host")]
     Address(String),
+    #[error("the container engine does not limit it together with the rest of its goal, whose limits are strict")]
+    Apart,
     #[error("{0} of what it made in the container engine would not go")]
     Left(usize),
 }
@@ -61,6 +62,7 @@ impl ContainError {
         match self {
             Self::Work(error) => error.fault(),
             Self::Docker(DockerError::PortTaken { .. }) | Self::Held { .. } => Fault::PortTaken,
+            Self::Docker(DockerError::Unlimited { .. }) | Self::Apart => Fault::Limits,
             Self::Stopped => Fault::Stopped,
             _ => Fault::System,
         }
@@ -82,7 +84,7 @@ pub(super) async fn contain(fleets: Arc<Fleets>, id: EffectId, owner: Owner, job
     };
     fleets.begun(&owner);
     let started = match prepared {
-        Ok((fleet, spec)) => start(&fleets, fleet, &owner, &job.container, &spec).await,
+        Ok((fleet, spec)) => start(fleet, &owner, &job.container, &spec).await,
         Err(error) => Err(error),
     };
     let seen = match started {
@@ -136,22 +138,19 @@ async fn prepare(fleets: &Fleets, owner: &Owner, container: &Container) -> Resul
             fleet.build(folder, None, &tag, &label, &open(&container.log)?).await?
         }
     };
-    let spec = container_spec::spec(fleets, owner, container, label, image)?;
+    let mut spec = container_spec::spec(fleets, owner, container, label, image)?;
+    spec.cgroup_parent = fleets.parent_in(&fleet, &owner.goal).await;
+    if spec.cgroup_parent.is_none() {
+        if container.together {
+            return Err(ContainError::Apart);
+        }
+        spec.limits.memory = spec.limits.memory.or(fleets.share().map(|share| share.0));
+    }
     Ok((fleet, spec))
 }
 
-async fn start(
-    fleets: &Fleets,
-    fleet: Fleet,
-    owner: &Owner,
-    container: &Container,
-    spec: &ContainerSpec,
-) -> Result<(Fleet, ProcessMark), ContainError> {
+async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &ContainerSpec) -> Result<(Fleet, ProcessMark), ContainError> {
     let running = fleet.ensure(spec, |_| {}).await.map_err(|error| taken(container, error))?;
-    if container.limits.enforce == Some(Enforce::Strict) && !running.warnings.is_empty() {
-        clear(fleets, &fleet, owner, &[], StopPolicy::KILL).await?;
-        return Err(WorkError::Limits(running.warnings.join("; ")).into());
-    }
     if matches!(container.image, Image::Built(_)) {
         fleet.remove_outbuilt(owner).await?;
     }

@@ -6,6 +6,7 @@ use crate::adapters::docker::name::name_of;
 use crate::adapters::docker::spec::{ContainerSpec, Join, Limits, Mount as SpecMount, MountSource, PortMapping, Protocol, Stop};
 use crate::base::label::{Label, Origin};
 use crate::base::owner::Owner;
+use crate::manifest::policy::Enforce;
 use crate::ports::container::{Container, Made, Source};
 
 /// Whose a thing of the container engine is.
@@ -73,6 +74,8 @@ pub(super) fn spec(
             pids: limits.pids.map(u64::from),
             open_files: limits.files,
         },
+        cgroup_parent: None,
+        strict: limits.enforce == Some(Enforce::Strict),
         healthcheck: None,
         stop: Stop { signal: container.stop.signal.word().to_owned(), grace: container.stop.grace },
         init: false,

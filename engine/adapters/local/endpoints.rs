@@ -117,6 +117,7 @@ impl Endpoints {
                 origin: Origin::Caught,
             },
             limits: self.bounds(&job),
+            parent: self.fleets.parent(&owner.goal),
             workspace: self.workspace.clone(),
             real_sockets: real.clone(),
             allow: job.allow.clone(),

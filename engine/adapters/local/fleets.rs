@@ -7,9 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::container_meter::ContainerMeter;
+use crate::adapters::docker::cgroups::Cgroups;
 use crate::adapters::docker::connection::{Engine, NoEngine};
 use crate::adapters::docker::fleet::Fleet;
+use crate::adapters::process::cgroup::containers::CgroupParent;
+use crate::adapters::process::containment::Containment;
+use crate::base::name::Name;
 use crate::base::owner::Owner;
+use crate::base::size::ByteSize;
 use crate::kernel::action::ProcessMark;
 use crate::ports::container::Reach;
 
@@ -19,14 +24,16 @@ type Stop = oneshot::Sender<()>;
 /// The container engines of this workspace's runs.
 pub(super) struct Fleets {
     workspace: String,
+    containment: Arc<Containment>,
     met: Mutex<HashMap<Reach, Fleet>>,
     starting: Mutex<HashMap<Owner, Stop>>,
     meters: Mutex<HashMap<String, Arc<ContainerMeter>>>,
 }
 
 impl Fleets {
-    pub(super) fn new(workspace: &str) -> Self {
-        Self { workspace: workspace.to_owned(), met: Mutex::default(), starting: Mutex::default(), meters: Mutex::default() }
+    pub(super) fn new(workspace: &str, containment: Arc<Containment>) -> Self {
+        let (met, starting, meters) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { workspace: workspace.to_owned(), containment, met, starting, meters }
     }
 
     /// The workspace's id, as labels carry it.
@@ -45,6 +52,24 @@ impl Fleets {
         let fleet = Engine::find(&reach.env()).await?.fleet(&self.workspace);
         lock(&self.met).insert(reach.clone(), fleet.clone());
         Ok(fleet)
+    }
+
+    /// The group below which an engine of this host may be told to put a goal's containers.
+    pub(super) fn parent(&self, goal: &Name) -> Option<CgroupParent> {
+        self.containment.parent_of_containers(goal)
+    }
+
+    /// The same, where this engine takes it.
+    pub(super) async fn parent_in(&self, fleet: &Fleet, goal: &Name) -> Option<String> {
+        let parent = self.parent(goal)?;
+        let cgroups = Cgroups::ask(fleet.engine().socket()?).await?;
+        cgroups.takes_parent(parent.version).then_some(parent.path)
+    }
+
+    /// What a goal may use that declares no limit, where nothing limits its containers together: then each has it for itself.
+    pub(super) fn share(&self) -> Option<ByteSize> {
+        let shares = self.containment.shares();
+        shares.goal.into_iter().chain(shares.workspace).min()
     }
 
     /// Says that something is being started at a place. The other end hears when it is to be stopped.

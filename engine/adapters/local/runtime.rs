@@ -42,8 +42,8 @@ pub struct LocalRuntime {
 impl LocalRuntime {
     /// A runtime for a workspace.
     pub fn new(workspace: Workspace, id: &str, containment: Arc<Containment>, vaults: Vaults) -> Self {
+        let fleets = Arc::new(Fleets::new(id, Arc::clone(&containment)));
         let (leases, lookout) = (Arc::new(Leases::new(containment)), Arc::new(Lookout::of_host()));
-        let fleets = Arc::new(Fleets::new(id));
         let endpoints = Arc::new(Endpoints::new(workspace.root().to_owned(), id, Arc::clone(&fleets)));
         Self { leases, inquiries: Arc::default(), workspace, fleets, intents: Arc::default(), vaults, lookout, endpoints }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::cgroup::containers::{CgroupParent, CgroupVersion, sees_whole_hierarchies};
 use super::cgroup::group::Version;
 use super::cgroup::hierarchy::{Hierarchies, Place};
 use super::cgroup::pool::Pool;
@@ -74,7 +75,7 @@ impl Containment {
         let limits = Limit::ALL.into_iter().filter(|limit| beside(*limit) || version == Version::V2 && delegated(&place, *limit)).collect();
         let workspace = format!("sculpt-{workspace_id}");
         let counter = found.cpuacct.filter(usable);
-        let pool = Pool::new(workspace.clone(), place, version, controllers, counter);
+        let pool = Pool::new(workspace.clone(), place, version, controllers, counter).among(found.all);
         Some(Self { report: Report::new(mechanism, limits), workspace, kind: Holder::Groups(pool), shares: Shares::default() })
     }
 
@@ -181,6 +182,25 @@ impl Containment {
                 spawn::spawn(launch, user, membership)
             }
             Kind::Supervised(supervised) => supervised.spawn(launch),
+        }
+    }
+
+    /// The group below which a container engine is to put a goal's containers, so that its limits hold for all of it together; none where
+    /// no group limits memory here, or a container engine of this host would find another at its path.
+    pub fn parent_of_containers(&self, goal: &Name) -> Option<CgroupParent> {
+        match &self.kind {
+            Holder::Groups(pool) if self.version_for_containers().is_some() => pool.containers(goal.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The version of that group, where there can be one.
+    pub fn version_for_containers(&self) -> Option<CgroupVersion> {
+        match &self.kind {
+            Holder::Groups(pool) if self.report.limits.contains(&Limit::Memory) && sees_whole_hierarchies() => {
+                pool.version_for_containers()
+            }
+            _ => None,
         }
     }
 

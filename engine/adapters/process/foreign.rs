@@ -58,18 +58,34 @@ impl ForeignGroup {
                 peak_memory: memory(["memory.max_usage_in_bytes", "memory.peak"]),
                 largest_process: false,
                 cpu_time: self.cpu.as_deref().and_then(cpu_time),
-                oom_kills: 0,
+                oom_kills: self.kills(),
                 oom_kills_around: 0,
             },
         })
     }
 
+    /// How many in it the kernel has killed for want of memory, whoever's limit that was.
+    fn kills(&self) -> u32 {
+        let dir = self.memory.as_deref();
+        let kills = dir
+            .and_then(|dir| ["memory.oom_control", "memory.events"].iter().find_map(|name| files::numbered(&dir.join(name), "oom_kill")));
+        u32::try_from(kills.unwrap_or_default()).unwrap_or(u32::MAX)
+    }
+
     /// The most memory that it may use, in bytes; none where it is not limited.
     pub fn memory_limit(&self) -> Option<u64> {
-        let dir = self.memory.as_ref()?;
-        let limit = ["memory.limit_in_bytes", "memory.max"].iter().find_map(|name| files::number(&dir.join(name)));
-        limit.filter(|limit| *limit < UNLIMITED)
+        limit_of(self.memory.as_deref()?)
     }
+
+    /// The least that any group around it may use, in bytes; none where none of them is limited.
+    pub fn memory_limit_around(&self) -> Option<u64> {
+        self.memory.as_deref()?.ancestors().skip(1).filter_map(limit_of).min()
+    }
+}
+
+fn limit_of(dir: &Path) -> Option<u64> {
+    let limit = ["memory.limit_in_bytes", "memory.max"].iter().find_map(|name| files::number(&dir.join(name)));
+    limit.filter(|limit| *limit < UNLIMITED)
 }
 
 /// In microseconds.
@@ -119,6 +135,7 @@ mod tests {
             ("memory.max_usage_in_bytes", "70\n"),
             ("memory.usage_in_bytes", "50\n"),
             ("memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
             ("cgroup.procs", "7\n"),
         ];
         let (memory_folder, at_memory) = laid_out("docker/abc", &memory);
@@ -129,7 +146,7 @@ mod tests {
         let group = ForeignGroup::among(&found, "abc").expect("a group");
         let now = group.now().expect("it is there");
         assert_eq!((now.memory, now.processes, now.usage.peak_memory, now.usage.cpu_time), (Some(50), 1, Some(70), Some(9000)));
-        assert_eq!(group.memory_limit(), None);
+        assert_eq!((group.memory_limit(), group.memory_limit_around(), now.usage.oom_kills), (None, None, 3));
         drop((memory_folder, cpu_folder));
         assert_eq!(group.now(), None, "it is gone");
     }

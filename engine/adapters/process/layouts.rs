@@ -88,19 +88,37 @@ fn on_every_layout_a_limit_is_enforced_or_said_not_to_be() {
         (
             "hybrid",
             Mechanism::CgroupV2,
-            Box::new(|dir| Hierarchies { v2: Some(bare_v2(dir)), freezer: freezer(dir), limits: some_v1(dir, &all), cpuacct: None }),
+            Box::new(|dir| Hierarchies {
+                v2: Some(bare_v2(dir)),
+                freezer: freezer(dir),
+                limits: some_v1(dir, &all),
+                cpuacct: None,
+                ..Hierarchies::default()
+            }),
             all.to_vec(),
         ),
         (
             "v1",
             Mechanism::CgroupV1,
-            Box::new(|dir| Hierarchies { v2: None, freezer: freezer(dir), limits: some_v1(dir, &all), cpuacct: None }),
+            Box::new(|dir| Hierarchies {
+                v2: None,
+                freezer: freezer(dir),
+                limits: some_v1(dir, &all),
+                cpuacct: None,
+                ..Hierarchies::default()
+            }),
             all.to_vec(),
         ),
         (
             "v1 with pids alone",
             Mechanism::CgroupV1,
-            Box::new(|dir| Hierarchies { v2: None, freezer: freezer(dir), limits: some_v1(dir, &[Limit::Pids]), cpuacct: None }),
+            Box::new(|dir| Hierarchies {
+                v2: None,
+                freezer: freezer(dir),
+                limits: some_v1(dir, &[Limit::Pids]),
+                cpuacct: None,
+                ..Hierarchies::default()
+            }),
             vec![Limit::Pids],
         ),
         ("none", Mechanism::Subreaper, Box::new(|_| Hierarchies::default()), vec![]),

@@ -64,7 +64,9 @@ impl Plan {
         let mut host = host::look(&environment());
         host.defaults = Some(limits);
         let engine = preflight::engine_of(&plan, &environment());
-        host.container_engine = engine.as_ref().ok().and_then(|engine| engine.as_ref().map(ToString::to_string));
+        if let Ok(Some(engine)) = &engine {
+            host = host::with_engine(host, engine);
+        }
         let explanation = explain(&plan, &host);
         let replay = Replay::of(&workspace.folder())?;
         let difference = with_outside(&workspace, |outside| difference(&plan, &replay.state, outside));

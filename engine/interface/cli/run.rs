@@ -12,7 +12,7 @@ use super::within::parent;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::time::Span;
-use crate::driver::preflight::unmet;
+use crate::driver::preflight::{is_apart, unmet};
 use crate::interface::failure::Failure;
 use crate::interface::log::tail;
 use crate::interface::report::run::junit::junit;
@@ -79,7 +79,8 @@ impl Run {
         if !missing.is_empty() {
             return Err(Failure::Unmet(missing));
         }
-        let options = RunOptions { once: self.once, strict: self.strict, parent: parent(&workspace), ..RunOptions::default() };
+        let apart = !again && is_apart(&plan, &env);
+        let options = RunOptions { once: self.once, strict: self.strict, apart, parent: parent(&workspace), ..RunOptions::default() };
         let from = self.from.map(|phase| Name::from(phase.as_str()));
         let ask = Ask::Run { plan: Box::new(plan), from, options, seen, env };
         Following { session, context, workspace: &workspace, goal }

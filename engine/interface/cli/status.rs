@@ -107,6 +107,9 @@ fn paragraph(goal: &GoalStatus, whole: bool, look: Look) -> String {
         let limits = missed.limits.iter().map(|limit| limit.word()).collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "    not enforced on this host: {limits} of {}", missed.owner);
     }
+    if goal.apart {
+        let _ = writeln!(text, "    not enforced on this host: the goal's limits for its containers together; each has them for itself");
+    }
     if goal.outcome != GoalOutcome::Down || whole {
         phases(&mut text, goal, whole, look);
     }

@@ -95,7 +95,7 @@ pub struct NeedLine {
     pub unlock: Unlock,
 }
 
-/// What a host can do for this plan: containers are in no group of their goal, whatever the host offers for processes.
+/// What a host can do for this plan, and what its container engine cannot.
 fn promised(limits: &[Limited], host: &HostReport) -> HostReport {
     let mut host = host.clone();
     if limits.iter().any(|limited| limited.apart && !limited.refused) {

@@ -45,6 +45,12 @@ pub struct HostReport {
     /// The container engine that was found, where the plan needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_engine: Option<String>,
+    /// What that can limit of a container; none where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_limits: Option<Vec<Limit>>,
+    /// True where it puts a goal's containers below the goal's own group: the goal's limits hold for all of it together.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
     /// What the workspace lets its goals use; none where it was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defaults: Option<DefaultLimits>,
@@ -66,7 +72,7 @@ pub struct Limited {
 }
 
 /// All declared limits: the goal's, then those of phases and resources in the order of the plan. Those of a container are its engine's to
-/// enforce, whatever this host offers for processes.
+/// enforce, whatever this host offers for processes; what nobody has asked it is taken for granted.
 pub fn limits(plan: &Plan, host: &HostReport) -> Vec<Limited> {
     let limited = |owner: Owner, limits: &Limits, enforceable: &[Limit], apart: bool| {
         let declared =
@@ -78,10 +84,11 @@ pub fn limits(plan: &Plan, host: &HostReport) -> Vec<Limited> {
         let refused = enforce == Enforce::Strict && (apart || !unenforced.is_empty());
         Limited { owner, limits: limits.clone(), unenforced, apart, refused }
     };
-    let enforceable = |contained: bool| if contained { Limit::ALL.as_slice() } else { host.enforceable.as_slice() };
+    let of_engine = host.container_limits.as_deref().unwrap_or(&Limit::ALL);
+    let enforceable = |contained: bool| if contained { of_engine } else { host.enforceable.as_slice() };
     let mut all = Vec::new();
     if plan.limits != Limits::default() {
-        let apart = plan.phases.iter().any(PlannedPhase::has_containers);
+        let apart = !host.together && plan.phases.iter().any(PlannedPhase::has_containers);
         all.push(limited(Owner::goal(&plan.goal), &plan.limits, &host.enforceable, apart));
     }
     for (ix, phase) in plan.indexed() {

@@ -25,6 +25,8 @@ pub(in crate::adapters) struct Hierarchies {
     pub(in crate::adapters) limits: Vec<(Limit, Place)>,
     /// Where version 1 counts processor time. Version 2 does so in every group.
     pub(in crate::adapters) cpuacct: Option<Place>,
+    /// All that are mounted here, these among them.
+    pub(in crate::adapters) all: Vec<Place>,
 }
 
 impl Hierarchies {
@@ -52,7 +54,23 @@ impl Hierarchies {
             mounts.iter().find(|mount| mount.kind == "cgroup" && mount.options.iter().any(|o| o == controller))?.place(path)
         };
         let v2 = own.lines().find_map(|line| line.strip_prefix("0::"));
+        let of = |mount: &Mount| {
+            let v1 = |line: &str| {
+                let (names, path) = line.split_once(':')?.1.split_once(':')?;
+                let is_named = |name: &str| !name.is_empty() && mount.options.iter().any(|option| option == name);
+                names.split(',').any(is_named).then(|| path.to_owned())
+            };
+            let path = match mount.kind.as_str() {
+                "cgroup" => own.lines().find_map(v1),
+                "cgroup2" => v2.map(str::to_owned),
+                _ => None,
+            };
+            mount.place(&path?)
+        };
+        let mut all: Vec<Place> = mounts.iter().filter_map(of).collect();
+        all.dedup();
         Self {
+            all,
             v2: v2.and_then(|path| mounts.iter().find(|mount| mount.kind == "cgroup2")?.place(path)),
             freezer: v1("freezer"),
             cpuacct: v1("cpuacct"),
@@ -122,6 +140,7 @@ mod tests {
         let cpu = place("/sys/fs/cgroup/cpu all", "/sys/fs/cgroup/cpu all");
         assert_eq!(found.limits, [(Limit::Memory, memory), (Limit::Cpus, cpu.clone())]);
         assert_eq!(found.cpuacct, Some(cpu), "one mount may have both");
+        assert_eq!(found.all.len(), 4, "{:?}", found.all);
     }
 
     #[test]

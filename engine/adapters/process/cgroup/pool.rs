@@ -3,12 +3,14 @@
 //! ```text
 //! <our own group>/sculpt-<workspace>/<goal>/a0, a1, …            attempts; reused once seen empty
 //! <our own group>/sculpt-<workspace>/<goal>/r.<phase>.<resource>  resources that outlive attempts
+//! <our own group>/sculpt-<workspace>/<goal>/containers            containers, see `containers`
 //! ```
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::containers::{self, CONTAINERS, CgroupParent, CgroupVersion};
 use super::files::{self, failed};
 use super::group::{Group, Limited, Version};
 use super::hierarchy::Place;
@@ -30,6 +32,8 @@ pub(in super::super) struct Pool {
     controllers: Vec<(Limit, Place)>,
     /// Where version 1 counts processor time, where the groups themselves do not.
     counter: Option<Place>,
+    /// All hierarchies: a container engine makes groups in each.
+    hierarchies: Vec<Place>,
     pub(super) shares: Shares,
     goals: Mutex<HashMap<String, Goal>>,
 }
@@ -46,6 +50,8 @@ struct Goal {
     given: HashMap<String, Arc<Group>>,
     /// Names of groups that an engine before us made. Whoever found one may still be ending it: no attempt is given it.
     found: HashSet<String>,
+    /// True once the group of its containers was made.
+    contains: bool,
 }
 
 /// Whether a group serves a resource: then it is used once.
@@ -66,8 +72,14 @@ impl Pool {
         controllers: Vec<(Limit, Place)>,
         counter: Option<Place>,
     ) -> Self {
-        let counter = counter.filter(|_| version == Version::V1);
-        Self { workspace, place, version, controllers, counter, shares: Shares::default(), goals: Mutex::default() }
+        let (counter, controllers) = (counter.filter(|_| version == Version::V1), containers::aligned(controllers));
+        let (hierarchies, goals) = (Vec::new(), Mutex::default());
+        Self { workspace, place, version, controllers, counter, hierarchies, shares: Shares::default(), goals }
+    }
+
+    /// The same where a container engine may make groups in these hierarchies.
+    pub(in super::super) fn among(self, hierarchies: Vec<Place>) -> Self {
+        Self { hierarchies, ..self }
     }
 
     fn root(&self) -> PathBuf {
@@ -180,7 +192,8 @@ impl Pool {
         let mut names = Vec::new();
         for root in files::named(&self.place.mount, &self.workspace) {
             for goal in files::children(&root) {
-                for dir in files::children(&goal) {
+                // Who is in a container is found by its container engine.
+                for dir in files::children(&goal).into_iter().filter(|dir| !dir.ends_with(CONTAINERS)) {
                     let name = dir.strip_prefix(&root).unwrap_or(&dir).to_string_lossy().into_owned();
                     if !files::processes(&dir).map_err(failed("read the members of", &dir))?.is_empty() {
                         names.push(name);
@@ -218,7 +231,14 @@ impl Pool {
 
     /// Removes every empty group of a goal, and the workspace's own when none is left.
     pub(in super::super) fn remove_goal(&self, goal: &str) -> Result<(), ScopeError> {
-        self.goals.lock().unwrap_or_else(PoisonError::into_inner).remove(goal);
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        goals.remove(goal);
+        if let Some((_, path)) =
+            self.path_of_containers(goal).filter(|(_, path)| self.hierarchies.iter().any(|at| at.mount.join(path).is_dir()))
+        {
+            containers::remove(&self.hierarchies, path.parent().unwrap_or(&path))?;
+        }
+        drop(goals);
         for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)).chain(&self.counter) {
             for root in files::named(&place.mount, &self.workspace) {
                 let dir = root.join(goal);
@@ -228,6 +248,37 @@ impl Pool {
             }
         }
         Ok(())
+    }
+
+    /// The group below which a container engine is to put a goal's containers; none where no one path is limited.
+    pub(in super::super) fn containers(&self, goal: &str) -> Option<CgroupParent> {
+        let (version, path) = self.path_of_containers(goal)?;
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = self.entry(&mut goals, goal);
+        if !entry.contains {
+            containers::make(&self.hierarchies, &path).ok()?;
+            entry.contains = true;
+        }
+        drop(goals);
+        Some(CgroupParent { version, path: format!("/{}", path.to_str()?) })
+    }
+
+    /// The version of that group, where there can be one.
+    pub(in super::super) fn version_for_containers(&self) -> Option<CgroupVersion> {
+        self.path_of_containers("").map(|(version, _)| version)
+    }
+
+    /// Its path from the root of each hierarchy.
+    fn path_of_containers(&self, goal: &str) -> Option<(CgroupVersion, PathBuf)> {
+        let path = |place: &Place| containers::inside(place).join(&self.workspace).join(goal).join(CONTAINERS);
+        match self.controllers.iter().find(|(limit, _)| *limit == Limit::Memory) {
+            Some((_, memory)) => {
+                let one = self.controllers.iter().all(|(_, place)| containers::inside(place) == containers::inside(memory));
+                one.then(|| (CgroupVersion::V1, path(memory)))
+            }
+            None if self.version == Version::V2 => Some((CgroupVersion::V2, path(&self.place))),
+            None => None,
+        }
     }
 
     /// Limits a goal as a whole; before its first process. What nobody declared is what the workspace gives it.
