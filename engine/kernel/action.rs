@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Stage};
+pub use super::artifact::Artifact;
 use super::call::{Call, CallId};
 use super::chosen_port::ChosenPort;
 use super::fault::Fault;
@@ -17,6 +18,7 @@ use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::time::Span;
 use crate::manifest::process::{DEFAULT_GRACE, Signal, StopTo};
+use crate::plan::explain::limits::Limit;
 use crate::plan::sealed::PhaseIx;
 
 /// A run: the goal's name and a number that counts the goal's runs from 1, `crm.3`.
@@ -172,18 +174,7 @@ impl std::fmt::Display for Exit {
     }
 }
 
-/// A file that was kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Artifact {
-    /// Its path in the workspace.
-    pub path: String,
-    /// SHA-256 of its content, in hex.
-    pub sha256: String,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
-/// What was seen of an effect. All but `Started` and `Begun` end it.
+/// What was seen of an effect. All but `Started`, `Begun` and `Unenforced` end it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "saw", rename_all = "snake_case")]
 pub enum Seen {
@@ -191,6 +182,13 @@ pub enum Seen {
     Started {
         /// The process.
         process: ProcessMark,
+    },
+    /// Limits that are declared and that this host was to enforce could not be set.
+    Unenforced {
+        /// Which.
+        limits: Vec<Limit>,
+        /// Why, for a person.
+        why: String,
     },
     /// A process ended, and what it left behind was ended too.
     Exited {
@@ -268,7 +266,7 @@ pub enum Seen {
 impl Seen {
     /// True where the effect is over.
     pub const fn is_end(&self) -> bool {
-        !matches!(self, Self::Started { .. } | Self::Begun { .. })
+        !matches!(self, Self::Started { .. } | Self::Begun { .. } | Self::Unenforced { .. })
     }
 }
 

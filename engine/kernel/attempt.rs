@@ -339,7 +339,8 @@ impl Turn<'_> {
             Seen::Exited { exit, .. } => self.work_failed(at, exit),
             Seen::Made { .. } => self.take_step(at, index + 1),
             Seen::Failed { fault, evidence } => self.fail(at, fault, evidence),
-            Seen::Started { .. } | Seen::Begun { .. } | Seen::Ended { .. } | Seen::Called { .. } | Seen::Done => {}
+            Seen::Started { .. } | Seen::Begun { .. } | Seen::Unenforced { .. } | Seen::Ended { .. } | Seen::Called { .. } | Seen::Done => {
+            }
         }
     }
 

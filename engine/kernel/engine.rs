@@ -1,6 +1,6 @@
 //! The kernel: state and what lives beside it, and the one function that decides.
 
-use super::action::{RunId, Shown};
+use super::action::{RunId, Seen, Shown};
 use super::answer::Stage;
 use super::attempt::Doing;
 use super::deadline::Deadline;
@@ -128,6 +128,9 @@ impl Turn<'_> {
                     self.live.ended.remove(&id);
                 }
                 self.record(Record::Observed { id, seen: seen.clone() });
+                if matches!(seen, Seen::Unenforced { .. }) {
+                    return; // It is said, and nothing follows from it.
+                }
                 if let Some((at, name)) = self.live.service(id, end) {
                     self.service_saw(&at, &name, id, &seen);
                 }

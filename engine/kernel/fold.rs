@@ -135,6 +135,14 @@ impl State {
             open.process = Some(process.clone());
         }
         let Open { owner, effect, process } = open.clone();
+        if let Seen::Unenforced { limits, .. } = seen {
+            if let Effect::Prepare { run } | Effect::Limit { run } | Effect::Serve { run, .. } | Effect::Work { run, .. } = &effect
+                && let Some(run) = self.run_mut(run)
+            {
+                run.options.miss(&owner, limits);
+            }
+            return Ok(());
+        }
         if seen.is_end() {
             self.effects.remove(&id);
         }

@@ -5,6 +5,7 @@ mod about;
 pub mod action;
 pub mod admission;
 pub mod answer;
+pub mod artifact;
 pub mod attempt;
 pub mod call;
 pub mod carry;

@@ -23,7 +23,7 @@ pub struct RunOptions {
     /// The attempt in which it was begun, by the command of a phase.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
-    /// The limits that the host does not enforce, as its engine has found when the run began.
+    /// The limits that the host does not enforce, as its engine has found when the run began, and since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unenforced: Vec<Unenforced>,
     /// True where each container has its goal's limits for itself, as whoever asked for the run has found on its host.
@@ -32,6 +32,21 @@ pub struct RunOptions {
     /// What holds where its plan limits nothing, as its engine has set it when the run began.
     #[serde(default, skip_serializing_if = "Shares::is_none")]
     pub shares: Shares,
+}
+
+impl RunOptions {
+    /// Notes limits of a place that turned out not to be enforced.
+    pub(super) fn miss(&mut self, owner: &Owner, limits: &[Limit]) {
+        let known = self.unenforced.iter().position(|missed| missed.owner == *owner);
+        let at = known.unwrap_or_else(|| {
+            self.unenforced.push(Unenforced { owner: owner.clone(), limits: Vec::new() });
+            self.unenforced.len() - 1
+        });
+        let missed = &mut self.unenforced[at].limits;
+        missed.extend(limits);
+        missed.sort_unstable();
+        missed.dedup();
+    }
 }
 
 /// The memory that the workspace lets its goals use on this host, in bytes; none where nothing enforces it.

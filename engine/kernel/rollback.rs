@@ -149,7 +149,7 @@ impl Turn<'_> {
             Seen::Started { .. } | Seen::Made { .. } => self.step_back(at, index + 1),
             Seen::Failed { evidence, .. } => self.give_up(at, evidence),
             Seen::Exited { exit, .. } => self.give_up(at, &format!("it ended with {exit}")),
-            Seen::Begun { .. } | Seen::Ended { .. } | Seen::Called { .. } | Seen::Done => {}
+            Seen::Begun { .. } | Seen::Unenforced { .. } | Seen::Ended { .. } | Seen::Called { .. } | Seen::Done => {}
         }
     }
 

@@ -1,13 +1,17 @@
 //! Attempts: retries, timeouts, and what a failed one must not leave.
 
-use opensculpt::kernel::action::{Exit, Seen};
+use std::collections::HashSet;
+
+use opensculpt::kernel::action::{Effect, EffectId, Exit, Seen};
 use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::fault::Fault;
+use opensculpt::kernel::input::Input;
 use opensculpt::kernel::outcome::{Outcome, Proof, Verdict};
 use opensculpt::kernel::phase::PhaseState;
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::resource::ResourceState;
 use opensculpt::manifest::resource::Scope;
+use opensculpt::plan::explain::limits::Limit;
 
 use super::plans::{job, phase, plan, server};
 use super::script::{Service, Try};
@@ -208,6 +212,36 @@ fn what_an_engine_that_died_had_begun_to_make_is_destroyed_by_the_next() {
         "and what the next try had begun too"
     );
     assert!(world.there.is_empty());
+}
+
+#[test]
+fn limits_that_could_not_be_set_are_known_of_the_run_and_nothing_else_follows() {
+    let mut world = World::new();
+    world.start(plan(4, vec![server("a"), job("b").needs(&["a"])]));
+    let mut told = HashSet::new();
+    loop {
+        let effects = world.kernel.state().effects.iter();
+        let limited = |effect: &Effect| matches!(effect, Effect::Prepare { .. } | Effect::Serve { .. } | Effect::Work { .. });
+        let open: Vec<EffectId> = effects.filter(|(_, open)| limited(&open.effect)).map(|(id, _)| *id).collect();
+        for id in open.into_iter().filter(|id| told.insert(*id)) {
+            for limit in [Limit::Pids, Limit::Memory, Limit::Pids] {
+                let seen = Seen::Unenforced { limits: vec![limit], why: "the kernel says no".to_owned() };
+                assert_eq!(world.give(Input::Seen { id, seen }), None);
+            }
+        }
+        if !world.step() {
+            break;
+        }
+    }
+    assert_eq!((world.verdict(), told.len()), (Verdict::Verified, 3));
+    let missed = |world: &World| {
+        let missed = world.run().options.unenforced.clone().into_iter();
+        missed.map(|missed| (missed.owner.to_string(), missed.limits)).collect::<Vec<_>>()
+    };
+    let both = vec![Limit::Memory, Limit::Pids];
+    assert_eq!(missed(&world), ["g", "g/a/svc", "g/b"].map(|owner| (owner.to_owned(), both.clone())));
+    world.restart();
+    assert_eq!(missed(&world).len(), 3, "it is in the records");
 }
 
 #[test]

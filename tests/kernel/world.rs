@@ -190,7 +190,7 @@ impl World {
                         assert!(self.ended.insert(id), "effect {} ended twice", id.0);
                         self.adopted.remove(&id);
                     }
-                    if seen.is_end() || !self.is_work(id) && !matches!(seen, Seen::Begun { .. }) {
+                    if seen.is_end() || !self.is_work(id) && !matches!(seen, Seen::Begun { .. } | Seen::Unenforced { .. }) {
                         self.working.remove(&id);
                     }
                     if let Seen::Begun { path } = seen {

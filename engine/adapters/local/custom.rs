@@ -70,7 +70,8 @@ async fn exists(leases: &Arc<Leases>, owner: &Owner, job: &CustomJob) -> Result<
 /// Runs a command to its end, which it has by then, or is given.
 async fn run(leases: &Arc<Leases>, owner: &Owner, command: &Command, (name, timeout): (&'static str, Span)) -> Result<Exit, WorkError> {
     let lease = leases.attempt(owner)?;
-    let ended = match start(leases, &lease, command, None) {
+    // A command of a custom resource declares no limits that could be missed.
+    let ended = match start(leases, &lease, command, None, drop) {
         Ok(running) => tokio::select! {
             biased;
             swept = await_and_sweep(running, &lease) => swept.map(|swept| (Ok(swept.exit), swept.survivors)),

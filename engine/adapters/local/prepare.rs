@@ -51,11 +51,18 @@ impl Vaults {
 /// The file of a run's environment.
 pub const ENVIRONMENT: &str = "env.json";
 
-/// Prepares a run.
-pub(super) async fn prepare(leases: &Arc<Leases>, workspace: &Workspace, vaults: &Vaults, job: &PrepareJob) -> Seen {
+/// Prepares a run. Of its limits, what could not be set is told first.
+pub(super) async fn prepare(
+    leases: &Arc<Leases>,
+    workspace: &Workspace,
+    vaults: &Vaults,
+    job: &PrepareJob,
+    tell: impl FnMut(Seen),
+) -> Seen {
     let failed = |fault, evidence: String| Seen::Failed { fault, evidence };
-    if let Err(error) = limit(leases, &job.goal, &job.limits) {
-        return error.seen();
+    match limit(leases, &job.goal, &job.limits) {
+        Ok(missed) => missed.into_iter().for_each(tell),
+        Err(error) => return error.seen(),
     }
     let kept = make_passable(&job.folder.join("logs")).and_then(|()| make_passable(&job.folder.join("outputs")));
     if let Err(error) = kept {
@@ -78,9 +85,9 @@ pub(super) async fn prepare(leases: &Arc<Leases>, workspace: &Workspace, vaults:
     Seen::Done
 }
 
-/// Limits a goal as a whole.
-pub(super) fn limit(leases: &Leases, goal: &Name, limits: &Limits) -> Result<(), WorkError> {
-    check(limits, &leases.containment().limit_goal(goal, &scope_limits(limits)))
+/// Limits a goal as a whole. Gives what could not be set.
+pub(super) fn limit(leases: &Leases, goal: &Name, limits: &Limits) -> Result<Option<Seen>, WorkError> {
+    check(leases, limits, leases.containment().limit_goal(goal, &scope_limits(limits)))
 }
 
 /// Tries a secret's sources in their order: `env`, `file`, `command`, `generate`.

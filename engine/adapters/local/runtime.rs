@@ -50,7 +50,10 @@ impl LocalRuntime {
 
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
         let seen = match job {
-            Job::Prepare(job) => super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job).await,
+            Job::Prepare(job) => {
+                let say = |seen| tell.say(Input::Seen { id, seen });
+                super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job, say).await
+            }
             Job::Work(job) => return super::work::work(self.leases, self.lookout, self.endpoints, (id, owner), job, tell).await,
             Job::Serve(job) => return super::serve::serve(self.leases, self.endpoints, (id, owner), job, tell).await,
             Job::Contain(job) => return Box::pin(super::contain::contain(self.fleets, id, owner, *job, tell)).await,
@@ -87,9 +90,15 @@ impl LocalRuntime {
                 let leases = Arc::clone(&self.leases);
                 blocking(move || super::end::sweep(&leases, &scope)).await
             }
-            Job::Limit(goal, limits) => {
-                super::prepare::limit(&self.leases, &goal, &limits).map_or_else(|error| error.seen(), |()| Seen::Done)
-            }
+            Job::Limit(goal, limits) => match super::prepare::limit(&self.leases, &goal, &limits) {
+                Ok(missed) => {
+                    if let Some(seen) = missed {
+                        tell.say(Input::Seen { id, seen });
+                    }
+                    Seen::Done
+                }
+                Err(error) => error.seen(),
+            },
             Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
             // It has its permit already: see `carry_out`.
             Job::Call(_) => return,

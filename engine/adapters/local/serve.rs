@@ -44,7 +44,7 @@ async fn to_its_end(
         }
     }
     let endpoint = endpoints.open(lease.scope().name(), (id, owner), endpoint, tell)?;
-    let running = start(leases, lease, &command, endpoint.as_ref())?;
+    let running = start(leases, lease, &command, endpoint.as_ref(), |seen| tell.say(Input::Seen { id, seen }))?;
     tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
     let Swept { exit, leftovers, survivors, usage } = await_and_sweep(running, lease).await?;
     let contained = close(endpoint).await;

@@ -10,7 +10,7 @@ use super::lease::{Lease, Leases};
 use crate::adapters::process::end::StopPolicy;
 use crate::adapters::process::identity::ProcessId;
 use crate::adapters::process::launch::{Launch, SpawnError};
-use crate::adapters::process::limits::{Enforcement, Limits as ScopeLimits};
+use crate::adapters::process::limits::{Enforcement, Limit, Limits as ScopeLimits};
 use crate::adapters::process::running::{Exit as ProcessExit, Running};
 use crate::adapters::process::scope::ScopeError;
 use crate::adapters::process::usage::Usage as ProcessUsage;
@@ -24,6 +24,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::kernel::usage::Usage;
 use crate::manifest::policy::{Enforce, Limits};
+use crate::plan::explain::limits::Limit as Declared;
 use crate::ports::job::{Collect, Command, WorkJob};
 use crate::ports::runtime::Tell;
 use indexmap::IndexMap;
@@ -92,9 +93,15 @@ pub(super) struct Swept {
     pub(super) usage: Usage,
 }
 
-/// Starts a command in a scope.
-pub(super) fn start(leases: &Leases, lease: &Lease, command: &Command, endpoint: Option<&Endpoint>) -> Result<Running, WorkError> {
-    set_limits(leases, lease, command)?;
+/// Starts a command in a scope. Of its limits, what could not be set is told first.
+pub(super) fn start(
+    leases: &Leases,
+    lease: &Lease,
+    command: &Command,
+    endpoint: Option<&Endpoint>,
+    tell: impl FnMut(Seen),
+) -> Result<Running, WorkError> {
+    set_limits(leases, lease, command)?.into_iter().for_each(tell);
     let mut launch = launch(command, command.log.clone());
     if let Some(endpoint) = endpoint {
         endpoint.lead(&mut launch)?;
@@ -118,21 +125,30 @@ pub(super) fn launch(command: &Command, stderr: PathBuf) -> Launch {
     }
 }
 
-fn set_limits(leases: &Leases, lease: &Lease, command: &Command) -> Result<(), WorkError> {
+fn set_limits(leases: &Leases, lease: &Lease, command: &Command) -> Result<Option<Seen>, WorkError> {
     let wanted = scope_limits(&command.limits);
     if wanted.declared().next().is_none() {
-        return Ok(());
+        return Ok(None);
     }
-    check(&command.limits, &leases.containment().limit(lease.scope(), &wanted))
+    check(leases, &command.limits, leases.containment().limit(lease.scope(), &wanted))
 }
 
-/// A limit that must be enforced and cannot be is an error; one that may be missed is said by the plan.
-pub(super) fn check(limits: &Limits, enforcement: &Enforcement) -> Result<(), WorkError> {
-    if limits.enforce != Some(Enforce::Strict) || enforcement.refused.is_empty() {
-        return Ok(());
+/// A limit that must be enforced and cannot be is an error. One that may be missed was said by the plan, or is told now where this host
+/// was to enforce it.
+pub(super) fn check(leases: &Leases, limits: &Limits, enforcement: Enforcement) -> Result<Option<Seen>, WorkError> {
+    let told = |refused: &[(Limit, String)]| {
+        let reasons = refused.iter().map(|(limit, why)| format!("{}: {why}", Declared::from(*limit).word()));
+        reasons.collect::<Vec<_>>().join("; ")
+    };
+    let mut refused = enforcement.refused;
+    let wanted = scope_limits(limits);
+    if limits.enforce == Some(Enforce::Strict) && refused.iter().any(|(limit, _)| wanted.declared().any(|declared| declared == *limit)) {
+        return Err(WorkError::Limits(told(&refused)));
     }
-    let refused = enforcement.refused.iter().map(|(limit, why)| format!("{limit:?}: {why}").to_lowercase());
-    Err(WorkError::Limits(refused.collect::<Vec<_>>().join("; ")))
+    let foreseen = &leases.containment().report().limits;
+    refused.retain(|(limit, _)| foreseen.contains(limit));
+    let limits = refused.iter().map(|(limit, _)| Declared::from(*limit)).collect();
+    Ok((!refused.is_empty()).then(|| Seen::Unenforced { limits, why: told(&refused) }))
 }
 
 pub(super) fn scope_limits(limits: &Limits) -> ScopeLimits {
@@ -236,7 +252,7 @@ async fn carry_out(around: Around<'_>, (id, owner): (EffectId, &Owner), job: Wor
     }
     let before = lookout.before(&command.env);
     let endpoint = endpoints.open(lease.scope().name(), (id, owner), endpoint, tell)?;
-    let running = start(leases, lease, &command, endpoint.as_ref())?;
+    let running = start(leases, lease, &command, endpoint.as_ref(), |seen| tell.say(Input::Seen { id, seen }))?;
     tell.say(Input::Seen { id, seen: Seen::Started { process: mark(running.id(), lease) } });
     let Swept { exit, leftovers, survivors, usage } = await_and_sweep(running, lease).await?;
     let contained = close(endpoint).await;
