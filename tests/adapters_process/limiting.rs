@@ -83,6 +83,51 @@ fn a_goals_limits_hold_what_its_phases_do_not_declare() {
 }
 
 #[test]
+fn a_goals_limit_that_is_changed_holds_in_groups_that_were_used_before() {
+    let forks = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 86400 & done";
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        let (one, two) = (host.attempt(), host.attempt());
+        assert_eq!(host.script(&one, "true"), Exit::Code(0));
+        host.containment.release(&one).expect("a release");
+        let enforced = host.containment.limit_goal(&host.goal, &LIMITS).enforced;
+        // One was free meanwhile, and the other in use.
+        host.containment.release(&two).expect("a release");
+        let (one, two) = (host.attempt(), host.attempt());
+        if enforced.contains(&Limit::Memory) {
+            for scope in [&one, &two] {
+                assert_ne!(host.script(scope, GREEDY), Exit::Code(0), "{mechanism:?}");
+                assert!(scope.usage().oom_kills > 0, "{mechanism:?}");
+            }
+        }
+        if enforced.contains(&Limit::Pids) {
+            assert_ne!(host.script(&one, forks), Exit::Code(0), "{mechanism:?}");
+            one.kill().expect("an end");
+        }
+        // What is not declared any more does not hold any more.
+        host.containment.limit_goal(&host.goal, &Limits::default());
+        let scope = host.attempt();
+        assert_eq!(host.script(&scope, GREEDY), Exit::Code(0), "{mechanism:?}");
+        assert_eq!(host.script(&scope, forks), Exit::Code(0), "{mechanism:?}");
+        scope.kill().expect("an end");
+    }
+}
+
+#[test]
+fn what_an_earlier_engine_has_limited_is_not_limited_any_more() {
+    for mechanism in mechanisms() {
+        let host = Host::new(mechanism);
+        host.containment.limit_goal(&host.goal, &LIMITS);
+        let next = host.again();
+        let refused = next.limit_goal(&host.goal, &Limits::default()).refused;
+        assert_eq!(refused, [], "{mechanism:?}");
+        let resource = next.resource(&host.goal, &"phase".into(), &"it".into()).expect("a scope");
+        assert_eq!(host.script(&resource, GREEDY), Exit::Code(0), "{mechanism:?}");
+        next.release(&resource).expect("a release");
+    }
+}
+
+#[test]
 fn open_files_are_limited_by_every_mechanism() {
     // The fourth file is one too many; a shell opens only those that it is told to.
     const OPENS: &str = "ulimit -n; sh -c 'ulimit -Hn'; exec 3</dev/null; exec 4</dev/null; exec 5</dev/null";

@@ -34,7 +34,7 @@ fn hierarchy(folder: &Path, name: &str, files: &[(&str, Option<&str>)]) -> Place
 /// Version 2 with controllers that are handed down to us.
 fn v2(folder: &Path) -> Place {
     let controllers = Some("cpu memory pids");
-    let settings = [("memory.max", Some("max")), ("cpu.max", Some("max")), ("pids.max", Some("max"))];
+    let settings = [("memory.max", Some("max")), ("memory.swap.max", Some("max")), ("cpu.max", Some("max")), ("pids.max", Some("max"))];
     let files = [("cgroup.events", Some("populated 0\n")), ("cgroup.controllers", controllers), ("cgroup.subtree_control", controllers)];
     hierarchy(folder, "v2", &[&files[..], &settings].concat())
 }
@@ -53,7 +53,9 @@ fn bare_v2(folder: &Path) -> Place {
 
 fn v1(folder: &Path, limit: Limit) -> (Limit, Place) {
     let files: &[(&str, Option<&str>)] = match limit {
-        Limit::Memory => &[("memory.limit_in_bytes", Some("")), ("memory.oom_control", Some("oom_kill 0\n"))],
+        Limit::Memory => {
+            &[("memory.limit_in_bytes", Some("")), ("memory.memsw.limit_in_bytes", Some("")), ("memory.oom_control", Some("oom_kill 0\n"))]
+        }
         Limit::Cpus => &[("cpu.cfs_period_us", Some("")), ("cpu.cfs_quota_us", Some(""))],
         Limit::Pids => &[("pids.max", Some(""))],
     };
@@ -149,6 +151,12 @@ fn on_every_layout_a_limit_is_enforced_or_said_not_to_be() {
                 (Limit::Pids, _) => "8",
             };
             assert!(written(folder.path(), limit, by_v2).starts_with(text), "{layout}: {limit:?}");
+            if limit == Limit::Memory {
+                let (file, text) = if by_v2 { ("v2", "0") } else { ("memory", "67108864") };
+                let swap = if by_v2 { "memory.swap.max" } else { "memory.memsw.limit_in_bytes" };
+                let swap = fs::read_to_string(folder.path().join(file).join(GROUPS[3]).join(swap)).unwrap();
+                assert!(swap.starts_with(text), "{layout}: {swap}");
+            }
         }
     }
 }

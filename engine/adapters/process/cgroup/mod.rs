@@ -6,4 +6,5 @@ pub(super) mod group;
 pub(in crate::adapters) mod hierarchy;
 mod meter;
 pub(super) mod pool;
+mod setting;
 mod shared;

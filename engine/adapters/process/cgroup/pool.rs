@@ -14,13 +14,11 @@ use super::containers::{self, CONTAINERS, CgroupParent, CgroupVersion};
 use super::files::{self, failed};
 use super::group::{Group, Limited, Version};
 use super::hierarchy::Place;
+use super::setting::{SWAP, settings, unlimited};
 use super::shared::Shared;
 use crate::adapters::process::limits::{Enforcement, Limit, Limits};
 use crate::adapters::process::scope::ScopeError;
 use crate::kernel::options::Shares;
-
-/// CPU time is handed out in periods of this many microseconds, as Docker and systemd do.
-const CPU_PERIOD: u64 = 100_000;
 
 /// Makes, finds and keeps groups.
 #[derive(Debug)]
@@ -284,10 +282,24 @@ impl Pool {
     /// Limits a goal as a whole; before its first process. What nobody declared is what the workspace gives it.
     pub(in super::super) fn limit_goal(&self, goal: &str, limits: &Limits) -> Enforcement {
         let shared = self.shared(goal, limits.memory.is_none());
-        let (mut limited, enforcement) = self.apply(goal, limits);
+        let (mut limited, mut enforcement) = self.apply(goal, limits);
+        enforcement.refused.extend(shared.refused.iter().cloned());
+        for limit in Limit::ALL.into_iter().filter(|limit| limits.declared().all(|declared| declared != *limit)) {
+            // What an earlier run or engine has set there would hold on; the workspace's share is set anew.
+            if (limit != Limit::Memory || self.shares.goal.is_none())
+                && let Err(why) = self.lift(goal, limit)
+            {
+                enforcement.refused.push((limit, why.to_string()));
+            }
+        }
         limited.extend(shared.limited.iter().filter(|shared| limited.iter().all(|own| own.dir != shared.dir)).cloned().collect::<Vec<_>>());
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = goals.entry(goal.to_owned()).or_default();
+        if entry.limits != *limits {
+            // They were made for other limits. Those in use are removed once they come back, and one that cannot be removed goes with its goal.
+            entry.given.clear();
+            entry.free.drain(..).for_each(|(_, group)| drop(group.remove()));
+        }
         (entry.limited, entry.limits, entry.shared) = (limited, *limits, Some(shared));
         enforcement
     }
@@ -332,9 +344,24 @@ impl Pool {
         let limited = self.directory(name, limit)?;
         for (file, text) in settings(limit, limits, limited.procs.is_some()) {
             let path = limited.dir.join(file);
-            files::write(&path, &text).map_err(failed(&format!("write {text} to"), &path))?;
+            if !SWAP.contains(&file) || path.exists() {
+                files::write(&path, &text).map_err(failed(&format!("write {text} to"), &path))?;
+            }
         }
         Ok(limited)
+    }
+
+    /// Takes a limit away from a group where it may have one.
+    fn lift(&self, name: &str, limit: Limit) -> Result<(), ScopeError> {
+        let place = self.controllers.iter().find(|(known, _)| *known == limit).map(|(_, place)| place);
+        let dir = place.unwrap_or(&self.place).here.join(&self.workspace).join(name);
+        for (file, text) in unlimited(limit, place.is_some()) {
+            let path = dir.join(file);
+            if path.exists() {
+                files::write(&path, text).map_err(failed(&format!("write {text} to"), &path))?;
+            }
+        }
+        Ok(())
     }
 
     /// The directory of a group where this is limited and counted.
@@ -366,32 +393,6 @@ impl Pool {
         }
         Ok(())
     }
-}
-
-/// The files of a limit, and what to write into them.
-fn settings(limit: Limit, limits: &Limits, v1: bool) -> Vec<(&'static str, String)> {
-    match limit {
-        Limit::Memory => {
-            let bytes = limits.memory.map_or(0, |memory| memory.0).to_string();
-            vec![(if v1 { "memory.limit_in_bytes" } else { "memory.max" }, bytes)]
-        }
-        Limit::Cpus => {
-            let quota = quota(limits.cpus.unwrap_or(0.0));
-            if v1 {
-                vec![("cpu.cfs_period_us", CPU_PERIOD.to_string()), ("cpu.cfs_quota_us", quota.to_string())]
-            } else {
-                vec![("cpu.max", format!("{quota} {CPU_PERIOD}"))]
-            }
-        }
-        Limit::Pids => vec![("pids.max", limits.pids.unwrap_or(0).to_string())],
-    }
-}
-
-/// Microseconds in each period; the kernel takes no less than 1000.
-fn quota(cpus: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of processors is small and positive")]
-    let quota = (cpus * 100_000.0).round() as u64;
-    quota.max(1_000)
 }
 
 #[cfg(test)]

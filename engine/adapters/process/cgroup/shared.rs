@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::files;
 use super::group::Limited;
 use super::pool::Pool;
-use crate::adapters::process::limits::Limits;
+use crate::adapters::process::limits::{Limit, Limits};
 use crate::kernel::options::Shares;
 
 /// What holds for all of a goal that nobody declared.
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) limited: Vec<Limited>,
     /// Who counts those that were killed for it.
     pub(super) kills: Option<Arc<Kills>>,
+    /// What could not be set, with the reason.
+    pub(super) refused: Vec<(Limit, String)>,
 }
 
 /// The count of those in a group that the kernel has killed for want of memory.
@@ -51,13 +53,16 @@ impl Pool {
         self.shares = shares;
     }
 
-    /// Sets what holds for a goal. What this host refuses does not hold, as with any limit that is not strict.
+    /// Sets what holds for a goal. What this host refuses does not hold, as with any limit that is not strict, and is said.
     pub(super) fn shared(&self, goal: &str, undeclared: bool) -> Shared {
-        let memory = |name: &str, memory| self.apply(name, &Limits { memory, ..Limits::default() }).0;
-        let mut limited = memory("", self.shares.workspace);
-        let own = if undeclared { memory(goal, self.shares.goal) } else { Vec::new() };
-        limited.extend(own);
+        let (mut limited, mut refused) = (Vec::new(), Vec::new());
+        let shares = [("", self.shares.workspace), (goal, self.shares.goal.filter(|_| undeclared))];
+        for (name, memory) in shares {
+            let (set, enforcement) = self.apply(name, &Limits { memory, ..Limits::default() });
+            limited.extend(set);
+            refused.extend(enforcement.refused);
+        }
         let kills = limited.last().filter(|_| undeclared).and_then(|limited| Kills::open(&limited.dir)).map(Arc::new);
-        Shared { limited, kills }
+        Shared { limited, kills, refused }
     }
 }
