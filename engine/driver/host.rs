@@ -9,7 +9,9 @@ use crate::adapters::docker::connection::socket_of;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::mechanism::Report;
 use crate::adapters::vitals::host::HostGauge;
+use crate::adapters::workspace::Workspace;
 use crate::base::size::ByteSize;
+use crate::journal::lock::holder;
 use crate::kernel::admission::room;
 use crate::kernel::fault::Fault;
 use crate::kernel::options::{Shares, Unenforced};
@@ -26,26 +28,27 @@ pub fn containment(id: &str) -> Containment {
     Containment::detect(id, &program)
 }
 
+/// The same as the workspace's engine has it, be it this process or not, or as one would have it that were started now.
+pub fn engine_containment(workspace: &Workspace, id: &str) -> Containment {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("sculpt"));
+    Containment::of_engine(holder(&workspace.folder()).map(|holder| holder.pid), id, &program)
+}
+
 /// What a workspace lets its goals use on a host with so much memory, in bytes. Where that is not known, only what is said as a size.
 pub fn shares(limits: &DefaultLimits, total: Option<u64>) -> Shares {
     let of = |share: Share| share.of_known(total).map(ByteSize);
     Shares { workspace: of(limits.memory), goal: of(limits.goal_memory) }
 }
 
-/// What this host can do for whoever has this environment. Nothing is made by it.
-pub fn look(env: &IndexMap<String, String>) -> HostReport {
+/// What this host can do for whoever has this environment, and the container engine that was found for a plan. Nothing is made by it.
+pub fn look(workspace: &Workspace, env: &IndexMap<String, String>, engine: Option<&FoundEngine>) -> HostReport {
     // The id only names groups, and none is made here.
-    let containment = containment("plan");
+    let containment = engine_containment(workspace, "plan");
     let mut host = told(containment.report());
     host.gaps.extend(uncontained(containment.has_views(), env));
-    host
-}
-
-/// The same, with the container engine that was found for a plan.
-pub fn with_engine(mut host: HostReport, engine: &FoundEngine) -> HostReport {
-    host.container_engine = Some(engine.version.to_string());
-    if let Some(cgroups) = &engine.cgroups {
-        host.together = containment("plan").version_for_containers().is_some_and(|version| cgroups.takes_parent(version));
+    host.container_engine = engine.map(|engine| engine.version.to_string());
+    if let Some(cgroups) = engine.and_then(|engine| engine.cgroups.as_ref()) {
+        host.together = containment.version_for_containers().is_some_and(|version| cgroups.takes_parent(version));
         host.container_limits = Some(cgroups.limits.clone());
     }
     host
@@ -130,7 +133,7 @@ pub fn refused(plan: &Plan, host: impl FnOnce() -> HostReport) -> Vec<Unmet> {
             let held = &host.mechanism;
             Unmet {
                 what: format!("{owner}: `enforce: strict` limits {words}, which cannot be limited here: processes are held by {held}"),
-                hint: "run it where control groups may be written (as root, or in a delegated group), or say `enforce: best-effort`"
+                hint: "run it where control groups may be written (as root, or in a delegated group, as that of `sculpt service install`), or say `enforce: best-effort`"
                     .to_owned(),
             }
         })

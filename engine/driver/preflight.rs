@@ -36,11 +36,7 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
         one(workspace, plan, requires, &context, env, state, &mut unmet);
     }
     let engine = engine_of(plan, env);
-    let host = || super::host::look(env);
-    unmet.extend(super::host::refused(plan, || match &engine {
-        Ok(Some(engine)) => super::host::with_engine(host(), engine),
-        _ => host(),
-    }));
+    unmet.extend(super::host::refused(plan, || super::host::look(workspace, env, engine.as_ref().ok().and_then(Option::as_ref))));
     unmet.extend(engine.err());
     unmet.extend(super::host::too_large(plan, state.memory.room()));
     unmet.dedup();
@@ -48,13 +44,13 @@ pub fn unmet(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>,
 }
 
 /// Whether each container of a goal would have the goal's limits for itself here.
-pub fn is_apart(plan: &Plan, env: &IndexMap<String, String>) -> bool {
+pub fn is_apart(workspace: &Workspace, plan: &Plan, env: &IndexMap<String, String>) -> bool {
     let declares = plan.limits.memory.is_some() || plan.limits.cpus.is_some() || plan.limits.pids.is_some();
     if !declares || needing_engine(plan).is_empty() {
         return false;
     }
-    let host = super::host::look(env);
-    super::host::is_apart(plan, &engine_of(plan, env).ok().flatten().map_or(host.clone(), |engine| super::host::with_engine(host, &engine)))
+    let engine = engine_of(plan, env).ok().flatten();
+    super::host::is_apart(plan, &super::host::look(workspace, env, engine.as_ref()))
 }
 
 /// The container engine that was found for a plan.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt as _;
 
 use super::engine::Engine;
-use super::host::containment;
+use super::host::engine_containment;
 use crate::adapters::local::prepare::{Vaults, read_environment};
 use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::workspace::Workspace;
@@ -42,7 +42,7 @@ pub struct Crowd {
 impl Crowd {
     /// Looks who is there on this host, for a workspace and whatever runs it knows. Nothing is made or changed.
     pub async fn look(workspace: &Workspace, id: &str, state: &State) -> Self {
-        let runtime = LocalRuntime::new(workspace.clone(), id, Arc::new(containment(id)), Vaults::default());
+        let runtime = LocalRuntime::new(workspace.clone(), id, Arc::new(engine_containment(workspace, id)), Vaults::default());
         let mut crowd = Self::default();
         match runtime.populated() {
             Ok(scopes) => crowd.scopes.extend(scopes),

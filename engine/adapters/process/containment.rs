@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
-
 use super::cgroup::containers::{CgroupParent, CgroupVersion, sees_whole_hierarchies};
 use super::cgroup::group::Version;
 use super::cgroup::hierarchy::{Hierarchies, Place};
 use super::cgroup::pool::Pool;
+use super::delegation::{self, hands_down, is_crowded, limits_of_scope, usable};
 use super::launch::{Launch, SpawnError};
 use super::limits::{Enforcement, Limit, Limits};
-use super::mechanism::{Mechanism, Report};
+use super::mechanism::{Gap, Mechanism, Report};
 use super::running::Running;
 use super::scope::{Kind, Scope, ScopeError};
 use super::supervised::{self, Supervisors};
@@ -44,8 +43,30 @@ impl Containment {
     ///
     /// Nothing is made or changed by it.
     pub fn detect(workspace_id: &str, program: &Path) -> Self {
-        let best = Mechanism::ALL.into_iter().find_map(|mechanism| Self::with(mechanism, workspace_id, program).ok());
+        Self::detect_in(&Hierarchies::read(), workspace_id, program)
+    }
+
+    fn detect_in(found: &Hierarchies, workspace_id: &str, program: &Path) -> Self {
+        let best = Mechanism::ALL.into_iter().find_map(|mechanism| match mechanism {
+            Mechanism::CgroupV2 | Mechanism::CgroupV1 => Self::groups_in(found.clone(), mechanism, workspace_id),
+            Mechanism::PidNamespace | Mechanism::Subreaper => Self::with(mechanism, workspace_id, program).ok(),
+        });
         best.unwrap_or_else(|| Self::supervisors(Mechanism::Subreaper, workspace_id, program))
+    }
+
+    /// The same as the engine of a workspace has it, for others: the one that runs as this process, or one in the background that would be
+    /// started now.
+    pub fn of_engine(engine: Option<u32>, workspace_id: &str, program: &Path) -> Self {
+        let found = engine.map_or_else(Hierarchies::read, Hierarchies::of);
+        match (&found.v2, engine) {
+            (Some(place), None) if delegation::scope().is_some() => {
+                // Where systemd will put it is not known; groups are found from the top.
+                let place = Place { mount: place.mount.clone(), here: place.mount.clone() };
+                let limits = limits_of_scope(&place.mount);
+                Self::pooled(Mechanism::CgroupV2, limits, workspace_id, |name| Pool::new(name, place, Version::V2, Vec::new(), None))
+            }
+            _ => Self::detect_in(&found, workspace_id, program),
+        }
     }
 
     /// Uses this mechanism and no other.
@@ -72,11 +93,23 @@ impl Containment {
         }
         let controllers: Vec<(Limit, Place)> = found.limits.into_iter().filter(|(_, place)| usable(place)).collect();
         let beside = |limit: Limit| controllers.iter().any(|(known, _)| *known == limit);
-        let limits = Limit::ALL.into_iter().filter(|limit| beside(*limit) || version == Version::V2 && delegated(&place, *limit)).collect();
-        let workspace = format!("sculpt-{workspace_id}");
+        let limits = Limit::ALL
+            .into_iter()
+            .filter(|limit| beside(*limit) || version == Version::V2 && hands_down(&place, *limit))
+            .collect::<Vec<_>>();
+        let crowded = limits.is_empty() && version == Version::V2 && is_crowded(&place);
         let counter = found.cpuacct.filter(usable);
-        let pool = Pool::new(workspace.clone(), place, version, controllers, counter).among(found.all);
-        Some(Self { report: Report::new(mechanism, limits), workspace, kind: Holder::Groups(pool), shares: Shares::default() })
+        let hierarchies = found.all;
+        let pool = |name| Pool::new(name, place, version, controllers, counter).among(hierarchies);
+        let mut all = Self::pooled(mechanism, limits, workspace_id, pool);
+        all.report.gaps.extend(crowded.then_some(Gap::NotAlone));
+        Some(all)
+    }
+
+    fn pooled(mechanism: Mechanism, limits: Vec<Limit>, workspace_id: &str, pool: impl FnOnce(String) -> Pool) -> Self {
+        let workspace = format!("sculpt-{workspace_id}");
+        let kind = Holder::Groups(pool(workspace.clone()));
+        Self { report: Report::new(mechanism, limits), workspace, kind, shares: Shares::default() }
     }
 
     fn supervisors(mechanism: Mechanism, workspace_id: &str, program: &Path) -> Self {
@@ -226,23 +259,9 @@ impl Containment {
     }
 }
 
-/// We may make groups here and move processes out of here.
-fn usable(place: &Place) -> bool {
-    access(&place.here, Access::WRITE_OK | Access::EXEC_OK).is_ok() && access(place.here.join("cgroup.procs"), Access::WRITE_OK).is_ok()
-}
-
 /// A threaded group takes no processes. The root has no type, and takes them.
 fn domain(place: &Place) -> bool {
     std::fs::read_to_string(place.here.join("cgroup.type")).map_or(true, |kind| matches!(kind.trim(), "domain" | "domain threaded"))
-}
-
-/// The controller is handed down already, or can be: only the root may have both processes and limited groups.
-fn delegated(place: &Place, limit: Limit) -> bool {
-    let lists = |file: &str| {
-        let text = std::fs::read_to_string(place.here.join(file)).unwrap_or_default();
-        text.split_whitespace().any(|name| name == limit.controller())
-    };
-    lists("cgroup.subtree_control") || lists("cgroup.controllers") && !place.here.join("cgroup.type").exists()
 }
 
 fn unlimited(limits: &Limits) -> Enforcement {

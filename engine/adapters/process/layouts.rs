@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::cgroup::hierarchy::{Hierarchies, Place};
 use super::containment::Containment;
 use super::limits::{Limit, Limits};
-use super::mechanism::Mechanism;
+use super::mechanism::{Gap, Mechanism};
 use crate::base::size::ByteSize;
 
 const LIMITS: Limits = Limits { memory: Some(ByteSize(64 << 20)), cpus: Some(0.5), pids: Some(8) };
@@ -41,10 +41,15 @@ fn v2(folder: &Path) -> Place {
 
 /// Version 2 beside version 1, which has all controllers; or in a group where none is handed down.
 fn bare_v2(folder: &Path) -> Place {
+    undelegated_v2(folder, "")
+}
+
+/// Version 2 in a group that has these controllers and other processes: the kernel refuses to hand one down.
+fn undelegated_v2(folder: &Path, controllers: &str) -> Place {
     let kind = Some("domain\n");
     let files = [
         ("cgroup.events", Some("populated 0\n")),
-        ("cgroup.controllers", Some("")),
+        ("cgroup.controllers", Some(controllers)),
         ("cgroup.subtree_control", None),
         ("cgroup.type", kind),
     ];
@@ -77,7 +82,7 @@ fn written(folder: &Path, limit: Limit, by_v2: bool) -> String {
 /// Its name, what holds processes together there, how it is made, and what can be limited.
 type Layout<'a> = (&'a str, Mechanism, Box<dyn Fn(&Path) -> Hierarchies + 'a>, Vec<Limit>);
 
-/// {v2, v2 without controllers, hybrid, v1, v1 with one controller, none} × {memory, cpus, pids}: a limit is enforced and written where its
+/// {v2, v2 without controllers, v2 with others in the group, hybrid, v1, v1 with one controller, none} × {memory, cpus, pids}: a limit is enforced and written where its
 /// controller reads it, or it is refused with a reason; and the report has said so before. Open files need no group; see the launch.
 #[test]
 fn on_every_layout_a_limit_is_enforced_or_said_not_to_be() {
@@ -87,6 +92,12 @@ fn on_every_layout_a_limit_is_enforced_or_said_not_to_be() {
     let layouts: Vec<Layout<'_>> = vec![
         ("v2", Mechanism::CgroupV2, Box::new(|dir| Hierarchies { v2: Some(v2(dir)), ..Hierarchies::default() }), all.to_vec()),
         ("v2 bare", Mechanism::CgroupV2, Box::new(|dir| Hierarchies { v2: Some(bare_v2(dir)), ..Hierarchies::default() }), vec![]),
+        (
+            "v2 crowded",
+            Mechanism::CgroupV2,
+            Box::new(|dir| Hierarchies { v2: Some(undelegated_v2(dir, "cpu memory pids")), ..Hierarchies::default() }),
+            vec![],
+        ),
         (
             "hybrid",
             Mechanism::CgroupV2,
@@ -136,6 +147,7 @@ fn on_every_layout_a_limit_is_enforced_or_said_not_to_be() {
             _ => Containment::groups_in(found, mechanism, "host").expect(layout),
         };
         assert_eq!(host.report().limits, expected, "{layout}");
+        assert_eq!(host.report().gaps.contains(&Gap::NotAlone), layout.starts_with("v2 "), "{layout}");
         let scope = host.attempt(&"goal".into()).unwrap();
         let outcome = host.limit(&scope, &LIMITS);
         assert_eq!(outcome.enforced, expected, "{layout}: {outcome:?}");

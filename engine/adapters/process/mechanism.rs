@@ -52,6 +52,8 @@ pub enum Gap {
     OtherUsers,
     /// Limits cannot be enforced.
     NoLimits,
+    /// They could be in a control group without other processes.
+    NotAlone,
 }
 
 impl Gap {
@@ -66,6 +68,10 @@ impl Gap {
             }
             Self::OtherUsers => "a process that became another user cannot be ended",
             Self::NoLimits => "memory, cpus and pids are not limited",
+            Self::NotAlone => {
+                "limits need a delegated control group in which the engine is alone, as `sculpt service install` or \
+                 `systemd-run --scope -p Delegate=yes sculpt supervise` give it"
+            }
         }
     }
 }

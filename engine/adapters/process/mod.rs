@@ -9,6 +9,7 @@ mod clone;
 mod clone3;
 pub mod containment;
 mod deadline;
+pub mod delegation;
 pub mod end;
 pub mod foreign;
 pub mod identity;

@@ -11,7 +11,7 @@ use crate::adapters::suspects::presence::is_there;
 use crate::adapters::vault::Mask;
 use crate::adapters::workspace::Workspace;
 use crate::base::time::Timestamp;
-use crate::driver::host::containment;
+use crate::driver::host::engine_containment;
 use crate::interface::failure::Failure;
 use crate::interface::terminal::{Look, env};
 use crate::journal::lock;
@@ -75,7 +75,7 @@ pub fn with_outside<T>(workspace: &Workspace, look: impl FnOnce(&Outside<'_>) ->
             let now = ForeignGroup::of(process.pid, id).filter(|_| process.pid != 0)?.now()?;
             return Some(Now { memory: now.memory, processes: now.processes, usage: now.usage.into() });
         }
-        let containment = holding.get_or_init(|| workspace.known_id().map(|id| containment(&id))).as_ref()?;
+        let containment = holding.get_or_init(|| workspace.known_id().map(|id| engine_containment(workspace, &id))).as_ref()?;
         // What cannot be seen is shown as unknown.
         let now = containment.find(&process.scope).ok()??.now().ok()?;
         Some(Now { memory: now.memory, processes: now.processes, usage: now.usage.into() })

@@ -61,12 +61,9 @@ impl Plan {
         let workspace = context.workspace()?;
         let (plan, document) = compiled(context, &workspace, &self.file, &self.choices)?;
         let limits = workspace.config()?.limits;
-        let mut host = host::look(&environment());
-        host.defaults = Some(limits);
         let engine = preflight::engine_of(&plan, &environment());
-        if let Ok(Some(engine)) = &engine {
-            host = host::with_engine(host, engine);
-        }
+        let mut host = host::look(&workspace, &environment(), engine.as_ref().ok().and_then(Option::as_ref));
+        host.defaults = Some(limits);
         let explanation = explain(&plan, &host);
         let replay = Replay::of(&workspace.folder())?;
         let difference = with_outside(&workspace, |outside| difference(&plan, &replay.state, outside));

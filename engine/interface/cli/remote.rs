@@ -1,13 +1,14 @@
 //! Reaching the supervisor of a workspace: the one that listens, or one that is started now.
 
-use std::io::Read as _;
+use std::io::{PipeReader, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use crate::adapters::process::background;
+use crate::adapters::process::launch::SpawnError;
+use crate::adapters::process::{background, delegation};
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::interface::failure::{Complaint, Failure};
@@ -81,9 +82,18 @@ pub fn start(workspace: &Workspace, stopping: Option<&Name>) -> Result<bool, Fai
     let log = workspace.folder().join("supervisor.log");
     let mut arguments = vec!["-C", &root, "supervise", "--background"];
     arguments.extend(stopping.into_iter().flat_map(|goal| ["--stopping", goal.as_str()]));
-    let mut words = background::start(&program, &arguments, workspace.root(), &log).map_err(Failure::Start)?;
-    let mut text = String::new();
-    words.read_to_string(&mut text).map_err(Failure::file("hear from", "the supervisor"))?;
+    let hear = |words: Result<PipeReader, SpawnError>| {
+        let mut text = String::new();
+        words.map_err(Failure::Start)?.read_to_string(&mut text).map_err(Failure::file("hear from", "the supervisor"))?;
+        Ok::<_, Failure>(text)
+    };
+    let mut text = match delegation::scope() {
+        Some(scope) => hear(background::start_in(&scope, &program, &arguments, workspace.root(), &log))?,
+        None => String::new(),
+    };
+    if text.is_empty() {
+        text = hear(background::start(&program, &arguments, workspace.root(), &log))?;
+    }
     match serde_json::from_str(&text) {
         Ok(Word::Ready) => Ok(true),
         Ok(Word::Held) => Ok(false),

@@ -79,7 +79,7 @@ impl Run {
         if !missing.is_empty() {
             return Err(Failure::Unmet(missing));
         }
-        let apart = !again && is_apart(&plan, &env);
+        let apart = !again && is_apart(&workspace, &plan, &env);
         let options = RunOptions { once: self.once, strict: self.strict, apart, parent: parent(&workspace), ..RunOptions::default() };
         let from = self.from.map(|phase| Name::from(phase.as_str()));
         let ask = Ask::Run { plan: Box::new(plan), from, options, seen, env };

@@ -89,9 +89,12 @@ fn make(folder: &Path) -> Result<(), Failure> {
 }
 
 /// The unit. The service manager ends only the supervisor: what it supervises is left to the next one, and ends by `sculpt down`.
+///
+/// So the supervisor is in a delegated scope and not in the group of the service, though `Delegate=` would let it hand controllers down
+/// there too: a group that does so takes no process, and with something left in it the service could not be started again.
 fn unit(program: &Path, root: &Path, system: bool) -> Result<String, Failure> {
     let (program, root) = (quoted(program)?, quoted(root)?);
-    let wanted_by = if system { "multi-user.target" } else { "default.target" };
+    let (wanted_by, user) = if system { ("multi-user.target", "") } else { ("default.target", "--user ") };
     Ok(format!(
         "[Unit]
 Description=sculpt supervisor of {root}
@@ -102,7 +105,7 @@ Wants=network-online.target
 [Service]
 Type=notify
 ExecStartPre=-{program} -C {root} supervise --stop
-ExecStart={program} -C {root} supervise
+ExecStart=/usr/bin/systemd-run {user}--scope --quiet --collect -p Delegate=yes -- {program} -C {root} supervise
 WatchdogSec=30s
 KillMode=process
 Restart=on-failure
@@ -137,9 +140,12 @@ mod tests {
     #[test]
     fn the_unit_says_when_it_is_ready_and_ends_only_the_supervisor() {
         let text = unit(Path::new("/usr/bin/sculpt"), Path::new("/srv/crm"), true).unwrap();
-        for line in
-            ["Type=notify", "KillMode=process", "ExecStart=\"/usr/bin/sculpt\" -C \"/srv/crm\" supervise", "WantedBy=multi-user.target"]
-        {
+        for line in [
+            "Type=notify",
+            "KillMode=process",
+            "ExecStart=/usr/bin/systemd-run --scope --quiet --collect -p Delegate=yes -- \"/usr/bin/sculpt\" -C \"/srv/crm\" supervise",
+            "WantedBy=multi-user.target",
+        ] {
             assert!(text.lines().any(|other| other == line), "{line} in {text}");
         }
     }

@@ -19,8 +19,8 @@ use super::remote::{DOING, Word, start};
 use super::session::establish;
 use super::signals::Interrupts;
 use crate::adapters::notify::ServiceManager;
-use crate::adapters::process::background;
 use crate::adapters::process::identity::ProcessId;
+use crate::adapters::process::{background, delegation};
 use crate::adapters::socket::Listener;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
@@ -135,6 +135,9 @@ fn supervise(
     stopping: Option<Name>,
     ready: impl FnOnce() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    if let Err(error) = delegation::settle() {
+        eprintln!("warning: limits may not be enforced: {error}");
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::file("start", "the engine's threads"))?;
     let served = runtime.block_on(async {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::process::scope::ScopeError;
 
 /// Puts an error in words: what was done to which file.
-pub(super) fn failed(step: &str, path: &Path) -> impl FnOnce(io::Error) -> ScopeError + use<> {
+pub(in crate::adapters::process) fn failed(step: &str, path: &Path) -> impl FnOnce(io::Error) -> ScopeError + use<> {
     let step = format!("{step} {}", path.display());
     move |source| ScopeError { step, source }
 }
@@ -20,7 +20,7 @@ pub(super) fn open_for_writing(path: &Path) -> io::Result<File> {
     File::options().write(true).custom_flags(rustix::fs::OFlags::CLOEXEC.bits().cast_signed()).open(path)
 }
 
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(in crate::adapters::process) fn write(path: &Path, text: &str) -> io::Result<()> {
     io::Write::write_all(&mut open_for_writing(path)?, text.as_bytes())
 }
 
@@ -40,7 +40,7 @@ pub(super) fn after(text: &str, word: &str) -> Option<u64> {
 }
 
 /// Makes a directory and those above it; true where it is new.
-pub(super) fn make(path: &Path) -> io::Result<bool> {
+pub(in crate::adapters::process) fn make(path: &Path) -> io::Result<bool> {
     #[expect(clippy::disallowed_methods, reason = "a group of ours")]
     match fs::create_dir(path) {
         Ok(()) => Ok(true),

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::process::limits::Limit;
 
+/// The group that an engine moves into so that the one around it can hand controllers down. That one is then the engine's own.
+pub(in crate::adapters) const LEAF: &str = "sculpt-supervisor";
+
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::adapters) struct Place {
@@ -62,7 +65,7 @@ impl Hierarchies {
             };
             let path = match mount.kind.as_str() {
                 "cgroup" => own.lines().find_map(v1),
-                "cgroup2" => v2.map(str::to_owned),
+                "cgroup2" => v2.map(|path| around_leaf(path).to_owned()),
                 _ => None,
             };
             mount.place(&path?)
@@ -71,7 +74,7 @@ impl Hierarchies {
         all.dedup();
         Self {
             all,
-            v2: v2.and_then(|path| mounts.iter().find(|mount| mount.kind == "cgroup2")?.place(path)),
+            v2: v2.and_then(|path| mounts.iter().find(|mount| mount.kind == "cgroup2")?.place(around_leaf(path))),
             freezer: v1("freezer"),
             cpuacct: v1("cpuacct"),
             limits: Limit::ALL.into_iter().filter_map(|limit| Some((limit, v1(limit.controller())?))).collect(),
@@ -112,6 +115,15 @@ impl Mount {
     }
 }
 
+/// The path of a group; of an engine's leaf that of the group around it.
+fn around_leaf(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", LEAF)) => "/",
+        Some((around, LEAF)) => around,
+        _ => path,
+    }
+}
+
 /// Mount points write blanks as `\040`.
 fn unescape(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
@@ -141,6 +153,15 @@ mod tests {
         assert_eq!(found.limits, [(Limit::Memory, memory), (Limit::Cpus, cpu.clone())]);
         assert_eq!(found.cpuacct, Some(cpu), "one mount may have both");
         assert_eq!(found.all.len(), 4, "{:?}", found.all);
+    }
+
+    #[test]
+    fn the_group_around_its_leaf_is_the_engines_own() {
+        let mounts = "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let at = |own: &str| Hierarchies::parse(mounts, own).v2.expect("a place").here;
+        assert_eq!(at("0::/system.slice/a.scope/sculpt-supervisor\n"), Path::new("/sys/fs/cgroup/system.slice/a.scope"));
+        assert_eq!(at("0::/sculpt-supervisor\n"), Path::new("/sys/fs/cgroup"));
+        assert_eq!(at("0::/my-sculpt-supervisor\n"), Path::new("/sys/fs/cgroup/my-sculpt-supervisor"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::group::{Group, Limited, Version};
 use super::hierarchy::Place;
 use super::setting::{SWAP, settings, unlimited};
 use super::shared::Shared;
+use crate::adapters::process::delegation::is_crowded;
 use crate::adapters::process::limits::{Enforcement, Limit, Limits};
 use crate::adapters::process::scope::ScopeError;
 use crate::kernel::options::Shares;
@@ -385,6 +386,11 @@ impl Pool {
 
     /// Version 2 hands a controller down one level at a time, and not past a group that has processes of its own.
     fn delegate(&self, dir: &Path, limit: Limit) -> Result<(), ScopeError> {
+        if is_crowded(&self.place) {
+            // The kernel would hand some down (cpu, pids), and then let no process into any group of ours.
+            let source = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+            return Err(failed("hand a controller down from", &self.place.here)(source));
+        }
         let above: Vec<&Path> = dir.ancestors().skip(1).take_while(|path| path.starts_with(&self.place.here)).collect();
         for path in above.into_iter().rev() {
             let file = path.join("cgroup.subtree_control");
