@@ -16,6 +16,7 @@ mod endpoint_hosts;
 mod goals;
 mod grace;
 mod journal;
+mod layouts;
 mod leaks;
 mod limits;
 mod massacre;
