@@ -36,4 +36,5 @@ mod secrets;
 mod supervisor;
 mod suspects;
 mod together;
+mod told;
 mod world;

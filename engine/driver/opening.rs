@@ -24,6 +24,7 @@ use crate::kernel::action::EffectId;
 use crate::kernel::engine::Kernel;
 use crate::kernel::input::{Input, Request};
 use crate::kernel::state::State;
+use crate::kernel::stock::{Kind, Resource};
 use crate::manifest::config::Config;
 use crate::ports::clock::Clock;
 use crate::ports::container::Reach;
@@ -134,7 +135,26 @@ impl Engine {
         while engine.kernel.is_recovering() {
             engine.hear(&mut |_, _, _| {}).await?;
         }
+        engine.listen();
         Ok(engine)
+    }
+
+    /// Listens to the container engines in which commands have made containers that are still there. Those are looked at where it is plain
+    /// which engine has them.
+    fn listen(&self) {
+        let caught = |resource: &Resource| {
+            let id = resource.caught.as_ref().filter(|_| resource.kind == Kind::Container).map(|caught| caught.id.clone())?;
+            Some((resource.owner.goal.clone(), id))
+        };
+        let known: Vec<_> = self.kernel.state().live_resources().filter_map(caught).collect();
+        if known.is_empty() {
+            return;
+        }
+        let reaches = reaches(&self.workspace, self.kernel.state());
+        let known = if reaches.len() == 1 { known } else { Vec::new() };
+        for reach in &reaches {
+            self.runtime.listen(reach, known.clone(), &self.tell);
+        }
     }
 
     /// The effects whose process is not there any more: what they promised is not to be relied on until their ends are told.

@@ -23,6 +23,7 @@ impl Record {
             Self::Observed { .. } => "observed",
             Self::ResourceReady { .. } => "resource_ready",
             Self::ResourceGone { .. } => "resource_gone",
+            Self::Told { .. } => "told",
             Self::Collected { .. } => "collected",
             Self::Leaked { .. } => "leaked",
             Self::Worked { .. } => "worked",

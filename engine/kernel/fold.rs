@@ -59,6 +59,10 @@ impl State {
             Record::Observed { id, seen } => self.observe(at, *id, seen),
             Record::ResourceReady { owner, evidence } => self.move_resource(at, owner, ResourceInput::Ready, evidence),
             Record::ResourceGone { owner, evidence } => self.move_resource(at, owner, ResourceInput::Gone, evidence),
+            Record::Told { owner, told } => {
+                self.fold_told(at, owner, told);
+                Ok(())
+            }
             Record::Collected { .. } | Record::Leaked { .. } => {
                 self.fold_leak(at, record);
                 Ok(())

@@ -5,6 +5,7 @@ use super::call::{Call, CallId};
 use super::memory::Sighting;
 use super::record::RunOptions;
 use super::standing::Standing;
+use super::told::Told;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::plan::sealed::{PhaseIx, Plan};
@@ -31,6 +32,13 @@ pub enum Input {
         id: CallId,
         /// What it does.
         call: Call,
+    },
+    /// The container engine tells of a container that a command made.
+    Told {
+        /// Its id.
+        container: String,
+        /// What became of it.
+        told: Told,
     },
     /// Time has passed: whatever is due by now is due.
     Tick,

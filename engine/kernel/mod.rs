@@ -51,5 +51,6 @@ pub mod stock;
 pub mod strength;
 pub mod suspect;
 mod teardown;
+pub mod told;
 pub mod turn;
 pub mod usage;

@@ -12,6 +12,7 @@ use super::fault::Fault;
 pub use super::options::{RunOptions, StopReason};
 use super::outcome::{Outcome, Proof, Verdict};
 use super::pressure::{Pressure, Vitals};
+use super::told::Told;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -136,6 +137,13 @@ pub enum Record {
         owner: Owner,
         /// The evidence.
         evidence: String,
+    },
+    /// The container engine has told of a container that a command made.
+    Told {
+        /// Its place.
+        owner: Owner,
+        /// What became of it.
+        told: Told,
     },
     /// Something that nobody wants, or that its manifest lets go, is collected: what follows ends it.
     Collected {

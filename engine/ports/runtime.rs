@@ -81,6 +81,10 @@ pub trait Runtime: Send + Sync {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// Begins to tell what becomes of the containers that commands of this workspace make in the container engine that is there, and of these,
+    /// by their goals and ids. A runtime that has none has nothing to tell.
+    fn listen(&self, _reach: &Reach, _known: Vec<(Name, String)>, _tell: &Tell) {}
+
     /// Whether a process that an earlier engine started is not there any more, at one look. A runtime that cannot tell says no: the end of
     /// what it watches is heard in any case, only later.
     fn has_ended(&self, _process: &ProcessMark) -> bool {

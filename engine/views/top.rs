@@ -145,7 +145,8 @@ impl<'a> Place<'a> {
         match (self.resource, declared) {
             (None, _) => "command",
             (Some(_), Some(declared)) => Kind::of(declared).word(),
-            (Some(_), None) => "process",
+            // What a command made in the container engine is in no plan.
+            (Some(_), None) => Kind::Container.word(),
         }
     }
 
@@ -153,7 +154,7 @@ impl<'a> Place<'a> {
     fn limits(&self) -> Limits {
         let (goal, planned) = (&self.run.plan.limits, self.run.plan.phase(self.phase));
         let own = match self.resource {
-            Some(name) => planned.resource(name).and_then(|declared| declared.limits.clone()),
+            Some(name) => planned.resource(name).map_or_else(|| planned.spec.limits.clone(), |declared| declared.limits.clone()),
             None => planned.spec.limits.clone(),
         };
         let own = own.unwrap_or_default();

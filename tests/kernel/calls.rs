@@ -1,7 +1,7 @@
 //! What commands make in the container engine: whose it is, and when it goes.
 
 use opensculpt::base::owner::Owner;
-use opensculpt::kernel::action::{Effect, EffectId, Seen};
+use opensculpt::kernel::action::{Effect, EffectId, Exit, ProcessMark, Seen};
 use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::call::{Call, CallId, Verb};
 use opensculpt::kernel::input::{Input, Request};
@@ -9,6 +9,8 @@ use opensculpt::kernel::outcome::{Outcome, Verdict};
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::resource::ResourceState;
 use opensculpt::kernel::stock::Kind;
+use opensculpt::kernel::told::Told;
+use opensculpt::kernel::usage::Usage;
 use opensculpt::plan::sealed::Plan;
 
 use super::plans::{job, phase, plan, server};
@@ -198,4 +200,39 @@ fn what_was_made_is_known_to_the_next_engine_and_a_call_that_it_was_at_is_over()
     world.makes("g/a", Kind::Container, "later");
     world.settle();
     assert!(world.live_caught().is_empty() && world.is_at_rest());
+}
+
+/// A container of the phase `a`, by the id that `makes` gives it.
+fn web(world: &World) -> opensculpt::kernel::stock::Resource {
+    world.kernel.state().goals["g"].resources[&"g/a/docker:web".parse::<Owner>().unwrap()].clone()
+}
+
+impl World {
+    fn hears(&mut self, container: &str, told: Told) -> usize {
+        let known = self.records.len();
+        self.give(Input::Told { container: container.to_owned(), told });
+        self.records[known..].iter().filter(|(_, record)| matches!(record, Record::Told { .. })).count()
+    }
+}
+
+#[test]
+fn what_the_engine_tells_of_a_container_is_what_is_known_of_it() {
+    let mut world = at_work(true);
+    let process = ProcessMark { pid: 7, ..ProcessMark::of_container(&"g".into(), "id-web") };
+    assert_eq!(world.hears("id-web", Told::Started { process: process.clone() }), 1);
+    assert_eq!(world.hears("id-web", Told::Started { process: process.clone() }), 0, "what is told again changes nothing");
+    assert_eq!((web(&world).state, web(&world).process), (ResourceState::Ready, Some(process.clone())));
+    let usage = Usage { oom_kills: 1, peak_memory: Some(5 << 20), ..Usage::default() };
+    assert_eq!(world.hears("id-web", Told::Ended { exit: Exit::Code(137), usage }), 1);
+    assert_eq!((web(&world).state, web(&world).exit, web(&world).usage), (ResourceState::Unhealthy, Some(Exit::Code(137)), usage));
+    assert!(web(&world).evidence.starts_with("killed for want of memory"), "{}", web(&world).evidence);
+    assert_eq!(world.hears("id-web", Told::Started { process }), 1, "somebody has started it again");
+    assert_eq!((web(&world).state, web(&world).exit, web(&world).usage), (ResourceState::Ready, None, Usage::default()));
+    assert_eq!(world.hears("id-web", Told::Renamed { name: "other".into() }), 1);
+    assert_eq!(web(&world).caught.unwrap().name, "other");
+    assert_eq!(world.hears("id-web", Told::Removed), 1);
+    assert_eq!(web(&world).state, ResourceState::Gone);
+    assert_eq!(world.hears("id-web", Told::Removed), 0);
+    assert_eq!(world.hears("id-of-a-stranger", Told::Removed), 0);
+    assert_eq!(world.live_caught().len(), 2, "the network and the volume are still there");
 }

@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod cgroups;
+pub mod changes;
 pub mod connection;
 mod context;
 mod create;

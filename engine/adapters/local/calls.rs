@@ -105,6 +105,8 @@ pub(super) struct Caller {
     /// The effect that started the command.
     pub(super) by: EffectId,
     pub(super) tell: Tell,
+    /// What is done once a container was made.
+    pub(super) made: Box<dyn Fn() + Send + Sync>,
 }
 
 /// A permit, until the answer is there.
@@ -139,6 +141,9 @@ impl Audit for Caller {
             Outcome::Answered(status) => (Some(status), None),
             Outcome::Unknown => (None, None),
         };
+        if made.is_some() {
+            (self.made)();
+        }
         self.tell.say(Input::Seen { id: permit.id(), seen: Seen::Called { status, id: made } });
         drop(under_way);
     }

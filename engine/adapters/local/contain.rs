@@ -21,6 +21,7 @@ use crate::adapters::docker::spec::ContainerSpec;
 use crate::adapters::docker::stop::Ended;
 use crate::adapters::process::identity::ProcessId;
 use crate::base::label::Origin;
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::kernel::action::{EffectId, Exit, ProcessMark, Seen, StopPolicy};
@@ -154,7 +155,7 @@ async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &Contai
     if matches!(container.image, Image::Built(_)) {
         fleet.remove_outbuilt(owner).await?;
     }
-    let mark = mark(&fleet, owner, &running.id).await?;
+    let mark = mark(&fleet, &owner.goal, &running.id).await?;
     Ok((fleet, mark))
 }
 
@@ -173,10 +174,10 @@ pub(super) fn scope(owner: &Owner, id: &str) -> String {
 }
 
 /// The mark of a container that runs: its main process, where that is one of this host's.
-async fn mark(fleet: &Fleet, owner: &Owner, id: &str) -> Result<ProcessMark, ContainError> {
+pub(super) async fn mark(fleet: &Fleet, goal: &Name, id: &str) -> Result<ProcessMark, ContainError> {
     let pid = fleet.standing(id).await?.map_or(0, |standing| standing.pid);
     let process = ProcessId::of(pid).filter(|_| pid != 0 && is_of(pid, id));
-    let mark = ProcessMark::of_container(&owner.goal, id);
+    let mark = ProcessMark::of_container(goal, id);
     Ok(match process {
         Some(process) => ProcessMark { pid: process.pid, start: process.start, boot: process.boot, unique: process.unique, ..mark },
         None => mark,

@@ -19,6 +19,7 @@ use tokio::net::UnixListener;
 use tokio::task::AbortHandle;
 
 use super::calls::{Caller, Calls, Traffic};
+use super::ear::Ears;
 use super::fleets::Fleets;
 use super::work::WorkError;
 use crate::adapters::docker::connection::{places_of_sockets, socket_of};
@@ -54,6 +55,7 @@ pub(super) struct Endpoints {
     /// The bounds of each container whose phase says nothing.
     usual: Limits,
     pub(super) calls: Arc<Calls>,
+    pub(super) ears: Arc<Ears>,
     fleets: Arc<Fleets>,
     /// Sockets that nobody uses now, by the names of their scopes.
     free: Mutex<HashMap<String, Arc<Socket>>>,
@@ -92,7 +94,16 @@ impl Endpoints {
         let uid = rustix::process::geteuid().as_raw();
         let base = if uid == 0 { PathBuf::from("/run/sculpt") } else { PathBuf::from(format!("/tmp/sculpt-{uid}")) };
         let folder = base.join(id.get(..12).unwrap_or(id));
-        Self { workspace, id: id.to_owned(), folder, usual: usual(), calls: Arc::default(), fleets, free: Mutex::default() }
+        Self {
+            workspace,
+            id: id.to_owned(),
+            folder,
+            usual: usual(),
+            calls: Arc::default(),
+            ears: Arc::default(),
+            fleets,
+            free: Mutex::default(),
+        }
     }
 
     /// Opens the endpoint of a command in a scope; none where there is no container engine, or none that can be stood before.
@@ -123,7 +134,10 @@ impl Endpoints {
             allow: job.allow.clone(),
         };
         let traffic = Traffic::new();
-        let caller = Caller { calls: Arc::clone(&self.calls), traffic: traffic.clone(), by: id, tell: tell.clone() };
+        let (ears, fleets, reach) = (Arc::clone(&self.ears), Arc::clone(&self.fleets), job.reach.clone());
+        let told = tell.clone();
+        let made = Box::new(move || ears.listen(&fleets, &reach, Vec::new(), &told));
+        let caller = Caller { calls: Arc::clone(&self.calls), traffic: traffic.clone(), by: id, tell: tell.clone(), made };
         let (served, engine) = (Arc::clone(&socket), upstream.clone());
         let serving = tokio::spawn(async move { Gateway::serve(&served.listener, engine, Arc::new(policy), caller).await });
         let serving = serving.abort_handle();

@@ -100,7 +100,12 @@ impl Fleets {
 
     /// A container has ended.
     pub(super) fn measured(&self, process: &ProcessMark) {
-        process.container.as_ref().and_then(|id| lock(&self.meters).remove(id));
+        process.container.iter().for_each(|id| self.forget_meter(id));
+    }
+
+    /// The same of one that is known by its id.
+    pub(super) fn forget_meter(&self, id: &str) {
+        lock(&self.meters).remove(id);
     }
 
     /// Stops what is being started at a place.

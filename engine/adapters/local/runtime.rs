@@ -172,6 +172,10 @@ impl Runtime for LocalRuntime {
         )
     }
 
+    fn listen(&self, reach: &Reach, known: Vec<(Name, String)>, tell: &Tell) {
+        self.endpoints.ears.listen(&self.fleets, reach, known, tell);
+    }
+
     fn has_ended(&self, process: &ProcessMark) -> bool {
         // Of one that this host does not count only the container engine can tell.
         process.pid != 0 && !super::end::identity(process).alive()

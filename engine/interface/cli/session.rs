@@ -323,6 +323,7 @@ fn about(record: &Record) -> Option<&str> {
     match record {
         Record::Requested { owner, .. }
         | Record::Adopted { owner, .. }
+        | Record::Told { owner, .. }
         | Record::Collected { owner, .. }
         | Record::Leaked { owner, .. }
         | Record::ResourceReady { owner, .. }

@@ -8,9 +8,12 @@
 //! those at which we are ourselves. It is below all the others, so that whoever limits us keeps their say.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use super::files::{self, failed};
+use super::group::Version;
 use super::hierarchy::Place;
+use super::pool::Pool;
 use crate::adapters::process::limits::Limit;
 use crate::adapters::process::scope::ScopeError;
 
@@ -62,7 +65,7 @@ pub(super) fn aligned(controllers: Vec<(Limit, Place)>) -> Vec<(Limit, Place)> {
 }
 
 /// The path of our own group in its hierarchy.
-pub(super) fn inside(place: &Place) -> &Path {
+fn inside(place: &Place) -> &Path {
     place.here.strip_prefix(&place.mount).unwrap_or(Path::new(""))
 }
 
@@ -73,7 +76,7 @@ fn below(place: &Place, path: &Path) -> Place {
 }
 
 /// Makes the group in every hierarchy: an engine that finds it there does not race with whoever removes what is empty.
-pub(super) fn make(hierarchies: &[Place], path: &Path) -> Result<(), ScopeError> {
+fn make(hierarchies: &[Place], path: &Path) -> Result<(), ScopeError> {
     hierarchies.iter().try_for_each(|place| {
         let dir = place.mount.join(path);
         files::make(&dir).map(drop).map_err(failed("make the group", &dir))
@@ -81,7 +84,7 @@ pub(super) fn make(hierarchies: &[Place], path: &Path) -> Result<(), ScopeError>
 }
 
 /// Removes a goal's group from every hierarchy, where nothing is in it, and the groups around it that are below our own and empty.
-pub(super) fn remove(hierarchies: &[Place], goal: &Path) -> Result<(), ScopeError> {
+fn remove(hierarchies: &[Place], goal: &Path) -> Result<(), ScopeError> {
     for place in hierarchies {
         let dir = place.mount.join(goal);
         files::remove(&dir).map_err(failed("remove the group", &dir))?;
@@ -90,6 +93,48 @@ pub(super) fn remove(hierarchies: &[Place], goal: &Path) -> Result<(), ScopeErro
         around.map(PathBuf::from).take_while(|dir| std::fs::remove_dir(dir).is_ok()).for_each(drop);
     }
     Ok(())
+}
+
+impl Pool {
+    /// The group below which a container engine is to put a goal's containers; none where no one path is limited.
+    pub(in super::super) fn containers(&self, goal: &str) -> Option<CgroupParent> {
+        let (version, path) = self.path_of_containers(goal)?;
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = self.entry(&mut goals, goal);
+        if !entry.contains {
+            make(&self.hierarchies, &path).ok()?;
+            entry.contains = true;
+        }
+        drop(goals);
+        Some(CgroupParent { version, path: format!("/{}", path.to_str()?) })
+    }
+
+    /// The version of that group, where there can be one.
+    pub(in super::super) fn version_for_containers(&self) -> Option<CgroupVersion> {
+        self.path_of_containers("").map(|(version, _)| version)
+    }
+
+    /// Its path from the root of each hierarchy.
+    fn path_of_containers(&self, goal: &str) -> Option<(CgroupVersion, PathBuf)> {
+        let path = |place: &Place| inside(place).join(&self.workspace).join(goal).join(CONTAINERS);
+        match self.controllers.iter().find(|(limit, _)| *limit == Limit::Memory) {
+            Some((_, memory)) => {
+                let one = self.controllers.iter().all(|(_, place)| inside(place) == inside(memory));
+                one.then(|| (CgroupVersion::V1, path(memory)))
+            }
+            None if self.version == Version::V2 => Some((CgroupVersion::V2, path(&self.place))),
+            None => None,
+        }
+    }
+
+    /// Removes it with the goal's groups in all hierarchies, where an engine has made any.
+    pub(super) fn remove_containers(&self, goal: &str) -> Result<(), ScopeError> {
+        let Some((_, path)) = self.path_of_containers(goal) else { return Ok(()) };
+        if self.hierarchies.iter().all(|place| !place.mount.join(&path).is_dir()) {
+            return Ok(());
+        }
+        remove(&self.hierarchies, path.parent().unwrap_or(&path))
+    }
 }
 
 #[cfg(test)]

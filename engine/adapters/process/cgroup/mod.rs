@@ -4,6 +4,7 @@ pub(in crate::adapters) mod containers;
 pub(super) mod files;
 pub(super) mod group;
 pub(in crate::adapters) mod hierarchy;
+mod limiting;
 mod meter;
 pub(super) mod pool;
 mod setting;

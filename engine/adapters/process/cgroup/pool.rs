@@ -7,16 +7,14 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::containers::{self, CONTAINERS, CgroupParent, CgroupVersion};
+use super::containers::{self, CONTAINERS};
 use super::files::{self, failed};
 use super::group::{Group, Limited, Version};
 use super::hierarchy::Place;
-use super::setting::{SWAP, settings, unlimited};
 use super::shared::Shared;
-use crate::adapters::process::delegation::is_crowded;
 use crate::adapters::process::limits::{Enforcement, Limit, Limits};
 use crate::adapters::process::scope::ScopeError;
 use crate::kernel::options::Shares;
@@ -24,21 +22,21 @@ use crate::kernel::options::Shares;
 /// Makes, finds and keeps groups.
 #[derive(Debug)]
 pub(in super::super) struct Pool {
-    workspace: String,
-    place: Place,
-    version: Version,
+    pub(super) workspace: String,
+    pub(super) place: Place,
+    pub(super) version: Version,
     /// Version 1 controllers beside.
-    controllers: Vec<(Limit, Place)>,
+    pub(super) controllers: Vec<(Limit, Place)>,
     /// Where version 1 counts processor time, where the groups themselves do not.
     counter: Option<Place>,
     /// All hierarchies: a container engine makes groups in each.
-    hierarchies: Vec<Place>,
+    pub(super) hierarchies: Vec<Place>,
     pub(super) shares: Shares,
-    goals: Mutex<HashMap<String, Goal>>,
+    pub(super) goals: Mutex<HashMap<String, Goal>>,
 }
 
 #[derive(Debug, Default)]
-struct Goal {
+pub(super) struct Goal {
     limited: Vec<Limited>,
     limits: Limits,
     /// What holds for all of it that nobody declared; none before its first group.
@@ -50,7 +48,7 @@ struct Goal {
     /// Names of groups that an engine before us made. Whoever found one may still be ending it: no attempt is given it.
     found: HashSet<String>,
     /// True once the group of its containers was made.
-    contains: bool,
+    pub(super) contains: bool,
 }
 
 /// Whether a group serves a resource: then it is used once.
@@ -81,7 +79,7 @@ impl Pool {
         Self { hierarchies, ..self }
     }
 
-    fn root(&self) -> PathBuf {
+    pub(super) fn root(&self) -> PathBuf {
         self.place.here.join(&self.workspace)
     }
 
@@ -232,11 +230,7 @@ impl Pool {
     pub(in super::super) fn remove_goal(&self, goal: &str) -> Result<(), ScopeError> {
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         goals.remove(goal);
-        if let Some((_, path)) =
-            self.path_of_containers(goal).filter(|(_, path)| self.hierarchies.iter().any(|at| at.mount.join(path).is_dir()))
-        {
-            containers::remove(&self.hierarchies, path.parent().unwrap_or(&path))?;
-        }
+        self.remove_containers(goal)?;
         drop(goals);
         for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)).chain(&self.counter) {
             for root in files::named(&place.mount, &self.workspace) {
@@ -247,37 +241,6 @@ impl Pool {
             }
         }
         Ok(())
-    }
-
-    /// The group below which a container engine is to put a goal's containers; none where no one path is limited.
-    pub(in super::super) fn containers(&self, goal: &str) -> Option<CgroupParent> {
-        let (version, path) = self.path_of_containers(goal)?;
-        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = self.entry(&mut goals, goal);
-        if !entry.contains {
-            containers::make(&self.hierarchies, &path).ok()?;
-            entry.contains = true;
-        }
-        drop(goals);
-        Some(CgroupParent { version, path: format!("/{}", path.to_str()?) })
-    }
-
-    /// The version of that group, where there can be one.
-    pub(in super::super) fn version_for_containers(&self) -> Option<CgroupVersion> {
-        self.path_of_containers("").map(|(version, _)| version)
-    }
-
-    /// Its path from the root of each hierarchy.
-    fn path_of_containers(&self, goal: &str) -> Option<(CgroupVersion, PathBuf)> {
-        let path = |place: &Place| containers::inside(place).join(&self.workspace).join(goal).join(CONTAINERS);
-        match self.controllers.iter().find(|(limit, _)| *limit == Limit::Memory) {
-            Some((_, memory)) => {
-                let one = self.controllers.iter().all(|(_, place)| containers::inside(place) == containers::inside(memory));
-                one.then(|| (CgroupVersion::V1, path(memory)))
-            }
-            None if self.version == Version::V2 => Some((CgroupVersion::V2, path(&self.place))),
-            None => None,
-        }
     }
 
     /// Limits a goal as a whole; before its first process. What nobody declared is what the workspace gives it.
@@ -306,7 +269,7 @@ impl Pool {
     }
 
     /// A goal, limited as the workspace wants it from its first group on.
-    fn entry<'g>(&self, goals: &'g mut HashMap<String, Goal>, goal: &str) -> &'g mut Goal {
+    pub(super) fn entry<'g>(&self, goals: &'g mut HashMap<String, Goal>, goal: &str) -> &'g mut Goal {
         let entry = goals.entry(goal.to_owned()).or_default();
         if entry.shared.is_none() {
             let shared = self.shared(goal, entry.limits.memory.is_none());
@@ -325,79 +288,6 @@ impl Pool {
         group.limit(limited);
         self.count(name, group);
         enforcement
-    }
-
-    pub(super) fn apply(&self, name: &str, limits: &Limits) -> (Vec<Limited>, Enforcement) {
-        let (mut all, mut enforcement) = (Vec::new(), Enforcement::default());
-        for limit in limits.declared() {
-            match self.apply_one(name, limit, limits) {
-                Ok(limited) => {
-                    all.push(limited);
-                    enforcement.enforced.push(limit);
-                }
-                Err(why) => enforcement.refused.push((limit, why.to_string())),
-            }
-        }
-        (all, enforcement)
-    }
-
-    fn apply_one(&self, name: &str, limit: Limit, limits: &Limits) -> Result<Limited, ScopeError> {
-        let limited = self.directory(name, limit)?;
-        for (file, text) in settings(limit, limits, limited.procs.is_some()) {
-            let path = limited.dir.join(file);
-            if !SWAP.contains(&file) || path.exists() {
-                files::write(&path, &text).map_err(failed(&format!("write {text} to"), &path))?;
-            }
-        }
-        Ok(limited)
-    }
-
-    /// Takes a limit away from a group where it may have one.
-    fn lift(&self, name: &str, limit: Limit) -> Result<(), ScopeError> {
-        let place = self.controllers.iter().find(|(known, _)| *known == limit).map(|(_, place)| place);
-        let dir = place.unwrap_or(&self.place).here.join(&self.workspace).join(name);
-        for (file, text) in unlimited(limit, place.is_some()) {
-            let path = dir.join(file);
-            if path.exists() {
-                files::write(&path, text).map_err(failed(&format!("write {text} to"), &path))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The directory of a group where this is limited and counted.
-    fn directory(&self, name: &str, limit: Limit) -> Result<Limited, ScopeError> {
-        if let Some((_, place)) = self.controllers.iter().find(|(known, _)| *known == limit) {
-            return Self::joinable(limit, place.here.join(&self.workspace).join(name));
-        }
-        let dir = self.root().join(name);
-        files::make(&dir).map_err(failed("make the group", &dir))?;
-        self.delegate(&dir, limit)?;
-        Ok(Limited { limit, dir, procs: None })
-    }
-
-    /// A directory of version 1, which its members have to join.
-    fn joinable(limit: Limit, dir: PathBuf) -> Result<Limited, ScopeError> {
-        files::make(&dir).map_err(failed("make the group", &dir))?;
-        let path = dir.join("cgroup.procs");
-        let procs = files::open_for_writing(&path).map_err(failed("open", &path))?;
-        Ok(Limited { limit, dir, procs: Some(Arc::new(procs)) })
-    }
-
-    /// Version 2 hands a controller down one level at a time, and not past a group that has processes of its own.
-    fn delegate(&self, dir: &Path, limit: Limit) -> Result<(), ScopeError> {
-        if is_crowded(&self.place) {
-            // The kernel would hand some down (cpu, pids), and then let no process into any group of ours.
-            let source = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
-            return Err(failed("hand a controller down from", &self.place.here)(source));
-        }
-        let above: Vec<&Path> = dir.ancestors().skip(1).take_while(|path| path.starts_with(&self.place.here)).collect();
-        for path in above.into_iter().rev() {
-            let file = path.join("cgroup.subtree_control");
-            let text = format!("+{}", limit.controller());
-            files::write(&file, &text).map_err(failed(&format!("write {text} to"), &file))?;
-        }
-        Ok(())
     }
 }
 

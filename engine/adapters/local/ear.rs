@@ -1,0 +1,162 @@
+//! What becomes of the containers that commands made, told to the kernel: one stream of events for each container engine.
+//!
+//! It is listened to from the first of them on, for as long as this engine lives. Where the stream breaks, those that are known are
+//! looked at once it is there again, so that nothing that happened meanwhile is missed.
+
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::task::AbortHandle;
+
+use super::contain::mark;
+use super::container_meter::ContainerMeter;
+use super::fleets::Fleets;
+use crate::adapters::clock::HostClock;
+use crate::adapters::docker::changes::{Change, ChangeKind};
+use crate::adapters::docker::fleet::Fleet;
+use crate::adapters::docker::stop::Ended;
+use crate::base::name::Name;
+use crate::base::time::Span;
+use crate::kernel::action::Exit;
+use crate::kernel::input::Input;
+use crate::kernel::told::Told;
+use crate::kernel::usage::Usage;
+use crate::ports::clock::Clock as _;
+use crate::ports::container::Reach;
+use crate::ports::runtime::Tell;
+
+/// How long to wait for a container engine that is gone, between two tries.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How much of what happened before is told once more: what has just been made may have been started before anybody listened.
+const BEFORE: Span = Span::seconds(5);
+
+/// Who listens to container engines.
+#[derive(Debug, Default)]
+pub(super) struct Ears(Mutex<HashSet<Reach>>);
+
+impl Ears {
+    /// Begins to listen to an engine, where nobody does yet. These of its containers are known already.
+    pub(super) fn listen(&self, fleets: &Arc<Fleets>, reach: &Reach, known: Vec<(Name, String)>, tell: &Tell) {
+        if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reach.clone()) {
+            return;
+        }
+        let ear = Ear { fleets: Arc::clone(fleets), tell: tell.clone(), known: HashMap::new() };
+        drop(tokio::spawn(ear.hear(reach.clone(), known)));
+    }
+}
+
+/// A container that is heard of.
+#[derive(Debug)]
+struct Heard {
+    goal: Name,
+    meter: Option<(Arc<ContainerMeter>, AbortHandle)>,
+    out_of_memory: bool,
+}
+
+/// Who listens to one engine.
+struct Ear {
+    fleets: Arc<Fleets>,
+    tell: Tell,
+    known: HashMap<String, Heard>,
+}
+
+impl Ear {
+    async fn hear(mut self, reach: Reach, known: Vec<(Name, String)>) {
+        let clock = HostClock::default();
+        self.known.extend(known.into_iter().map(|(goal, id)| (id, Heard::of(goal))));
+        loop {
+            if let Ok(fleet) = self.fleets.find(&reach).await {
+                let since = clock.now().0.saturating_sub(BEFORE.0);
+                let mut changes = pin!(fleet.changes(crate::base::time::Timestamp(since)));
+                // What is told from here on is not missed while they are looked at.
+                for id in self.known.keys().cloned().collect::<Vec<_>>() {
+                    self.look(&fleet, &id).await;
+                }
+                while let Some(Ok(change)) = changes.next().await {
+                    self.changed(&fleet, change).await;
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Looks at one that is known. An engine that gives no answer tells nothing.
+    async fn look(&mut self, fleet: &Fleet, id: &str) {
+        match fleet.standing(id).await {
+            Ok(Some(standing)) if standing.running => self.started(fleet, id).await,
+            Ok(Some(standing)) => {
+                if let Some(ended) = standing.ended {
+                    self.ended(id, ended);
+                }
+            }
+            Ok(None) => self.removed(id),
+            Err(_) => {}
+        }
+    }
+
+    async fn changed(&mut self, fleet: &Fleet, Change { id, label, kind }: Change) {
+        self.known.entry(id.clone()).or_insert_with(|| Heard::of(label.owner.goal.clone()));
+        match kind {
+            ChangeKind::Started => self.started(fleet, &id).await,
+            ChangeKind::OutOfMemory => {
+                if let Some(heard) = self.known.get_mut(&id) {
+                    heard.out_of_memory = true;
+                }
+            }
+            ChangeKind::Ended(code) => {
+                let oom = self.known.get(&id).is_some_and(|heard| heard.out_of_memory)
+                    || matches!(fleet.standing(&id).await, Ok(Some(standing)) if standing.ended.is_some_and(|ended| ended.oom));
+                self.ended(&id, Ended { code, oom, at: None });
+            }
+            ChangeKind::Renamed(name) => self.tell(&id, Told::Renamed { name }),
+            ChangeKind::Removed => self.removed(&id),
+        }
+    }
+
+    /// It runs, by one look: what is told late may be over.
+    async fn started(&mut self, fleet: &Fleet, id: &str) {
+        let Some(goal) = self.known.get(id).map(|heard| heard.goal.clone()) else { return };
+        let Ok(process) = mark(fleet, &goal, id).await else { return };
+        if let Some(heard) = self.known.get_mut(id).filter(|heard| heard.meter.is_none()) {
+            let meter = self.fleets.measure(&process);
+            let looks = Arc::clone(&meter);
+            let looking = tokio::spawn(async move { match looks.keep_looking().await {} });
+            heard.meter = Some((meter, looking.abort_handle()));
+        }
+        self.tell(id, Told::Started { process });
+    }
+
+    fn ended(&mut self, id: &str, ended: Ended) {
+        let Some(heard) = self.known.get_mut(id) else { return };
+        heard.out_of_memory = false;
+        let usage = heard.meter.take().map_or_else(Usage::default, |(meter, looking)| {
+            looking.abort();
+            meter.used(Some(ended))
+        });
+        self.fleets.forget_meter(id);
+        let exit = Exit::Code(i32::try_from(ended.code).unwrap_or(i32::MAX));
+        self.tell(id, Told::Ended { exit, usage });
+    }
+
+    fn removed(&mut self, id: &str) {
+        if let Some((_, looking)) = self.known.remove(id).and_then(|heard| heard.meter) {
+            looking.abort();
+        }
+        self.fleets.forget_meter(id);
+        self.tell(id, Told::Removed);
+    }
+
+    fn tell(&self, id: &str, told: Told) {
+        self.tell.say(Input::Told { container: id.to_owned(), told });
+    }
+}
+
+impl Heard {
+    fn of(goal: Name) -> Self {
+        Self { goal, meter: None, out_of_memory: false }
+    }
+}
