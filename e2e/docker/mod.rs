@@ -5,6 +5,7 @@ pub(crate) mod daemon;
 mod endings;
 pub(crate) mod fixture;
 mod health;
+mod inherited;
 pub(crate) mod left;
 mod objects;
 mod output;

@@ -1,6 +1,7 @@
 //! The labels that say whose a container, a network, a volume or an image is. Whatever the container engine keeps for us carries them all.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use super::owner::Owner;
 
@@ -22,6 +23,12 @@ pub const SPEC: &str = "io.opensculpt.spec";
 pub const BUILT_WORKSPACE: &str = "io.opensculpt.built.workspace";
 /// The place for which it was built.
 pub const BUILT_OWNER: &str = "io.opensculpt.built.owner";
+
+/// Whether labels are the image's, and not the container's own. Whoever commits a container of ours makes an image that carries its labels,
+/// and so does every container that anybody makes of that. One that we make is told apart by its run and its attempt.
+pub fn inherited<S: BuildHasher>(container: &HashMap<String, String, S>, image: &HashMap<String, String, S>) -> bool {
+    [WORKSPACE, OWNER, RUN, ATTEMPT, ORIGIN].iter().all(|key| container.get(*key) == image.get(*key))
+}
 
 /// How a thing of the container engine came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

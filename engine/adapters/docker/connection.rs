@@ -186,7 +186,7 @@ impl Engine {
 
     /// What a workspace has in it.
     pub fn fleet(&self, workspace: &str) -> Fleet {
-        Fleet { engine: self.clone(), workspace: workspace.into() }
+        Fleet::of(self.clone(), workspace)
     }
 }
 

@@ -46,7 +46,7 @@ impl Fleet {
             return Err(DockerError::NotOurs { what: spec.name.clone() });
         }
         if let Some(found) = self.look(&spec.name).await? {
-            if !self.owns_place(labels(&found), &spec.label.owner) {
+            if !self.owns_container_of(&found, &spec.label.owner).await? {
                 return Err(stranger(spec, &found));
             }
             if self.stands(spec, &found).await? {
@@ -57,7 +57,7 @@ impl Fleet {
             self.stop(&id, signal.as_deref().unwrap_or("SIGTERM"), grace).await?;
             self.remove(&id).await?;
         }
-        self.create(spec, progress).await
+        Box::pin(self.create(spec, progress)).await
     }
 
     /// Whether a container of ours is what it is to be: it runs, of this specification, and its image is what the tag means today.
@@ -99,7 +99,7 @@ impl Fleet {
     async fn not_created(&self, spec: &ContainerSpec, error: bollard::errors::Error) -> Result<DockerError, DockerError> {
         if status(&error) == Some(409)
             && let Some(found) = self.look(&spec.name).await?
-            && !self.owns_place(labels(&found), &spec.label.owner)
+            && !self.owns_container_of(&found, &spec.label.owner).await?
         {
             return Ok(stranger(spec, &found));
         }

@@ -1,7 +1,7 @@
 //! What one workspace has in the container engine.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard::models::ContainerInspectResponse;
 
@@ -10,18 +10,25 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 
 use super::connection::Engine;
-use super::error::DockerError;
+use super::error::{DockerError, unless_missing};
 
 /// What one workspace has in the container engine. Cheap to clone.
 ///
-/// It acts on ids, never on names, and only where the labels say that it is this workspace's.
+/// It acts on ids, never on names, and only where the labels say that it is this workspace's. Those of a container count where it has them
+/// of its own: an image that was made of a container of ours hands them on to everybody's.
 #[derive(Clone)]
 pub struct Fleet {
     pub(super) engine: Engine,
     pub(super) workspace: Arc<str>,
+    /// What images carry, by their ids: an image that changes is another one.
+    carried: Arc<Mutex<HashMap<String, HashMap<String, String>>>>,
 }
 
 impl Fleet {
+    pub(super) fn of(engine: Engine, workspace: &str) -> Self {
+        Self { engine, workspace: workspace.into(), carried: Arc::default() }
+    }
+
     /// The container engine that it is in.
     pub const fn engine(&self) -> &Engine {
         &self.engine
@@ -37,6 +44,30 @@ impl Fleet {
         labels.and_then(Label::read).is_some_and(|label| *label.workspace == *self.workspace && label.owner == *owner)
     }
 
+    /// Whether a container is this workspace's.
+    pub(super) async fn owns_container(&self, found: &ContainerInspectResponse) -> Result<bool, DockerError> {
+        Ok(self.owns(labels(found)) && !Box::pin(self.inherits(found)).await?)
+    }
+
+    /// Whether a container is of this very place of this workspace.
+    pub(super) async fn owns_container_of(&self, found: &ContainerInspectResponse, owner: &Owner) -> Result<bool, DockerError> {
+        Ok(self.owns_place(labels(found), owner) && !Box::pin(self.inherits(found)).await?)
+    }
+
+    /// Whether a container has our labels from its image. Of an image that is gone nothing can be said: then the labels are its own.
+    async fn inherits(&self, found: &ContainerInspectResponse) -> Result<bool, DockerError> {
+        let (Some(image), Some(own)) = (&found.image, labels(found)) else { return Ok(false) };
+        if let Some(carried) = self.carried.lock().unwrap_or_else(PoisonError::into_inner).get(image) {
+            return Ok(label::inherited(own, carried));
+        }
+        let asked = unless_missing("inspect an image", Box::pin(self.engine.client.inspect_image(image)).await)?;
+        let Some(asked) = asked else { return Ok(false) };
+        let carried = asked.config.and_then(|config| config.labels).unwrap_or_default();
+        let inherited = label::inherited(own, &carried);
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner).insert(image.clone(), carried);
+        Ok(inherited)
+    }
+
     /// A container, by its id or name; none where there is none.
     pub(super) async fn look(&self, id: &str) -> Result<Option<ContainerInspectResponse>, DockerError> {
         self.engine.door.container(id).await
@@ -48,7 +79,7 @@ impl Fleet {
     /// Where it is somebody else's.
     pub(super) async fn own(&self, id: &str) -> Result<Option<ContainerInspectResponse>, DockerError> {
         let Some(found) = self.look(id).await? else { return Ok(None) };
-        if !self.owns(labels(&found)) {
+        if !self.owns_container(&found).await? {
             return Err(DockerError::NotOurs { what: id.to_owned() });
         }
         Ok(Some(found))

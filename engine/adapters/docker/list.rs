@@ -53,7 +53,7 @@ impl Found {
 }
 
 impl Fleet {
-    /// Everything that carries this workspace's label: containers, then networks and volumes, each sorted by name.
+    /// Everything that carries this workspace's label of its own: containers, then networks and volumes, each sorted by name.
     ///
     /// # Errors
     /// Where any of the lists cannot be had: what is not seen is not nothing.
@@ -80,6 +80,9 @@ impl Fleet {
         for id in self.container_ids().await? {
             // The list does not say since when; and one that has gone since is not there.
             let Some(container) = self.look(&id).await? else { continue };
+            if !self.owns_container(&container).await? {
+                continue;
+            }
             let name = container.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
             let state = container.state.as_ref();
             let mut found = Found::of(Kind::Container, id, name, labels(&container).unwrap_or(&HashMap::new()));

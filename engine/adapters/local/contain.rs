@@ -151,7 +151,7 @@ async fn prepare(fleets: &Fleets, owner: &Owner, container: &Container) -> Resul
 }
 
 async fn start(fleet: Fleet, owner: &Owner, container: &Container, spec: &ContainerSpec) -> Result<(Fleet, ProcessMark), ContainError> {
-    let running = fleet.ensure(spec, |_| {}).await.map_err(|error| taken(container, error))?;
+    let running = Box::pin(fleet.ensure(spec, |_| {})).await.map_err(|error| taken(container, error))?;
     if matches!(container.image, Image::Built(_)) {
         fleet.remove_outbuilt(owner).await?;
     }
