@@ -7,7 +7,7 @@
 //! | seen of it | then |
 //! |---|---|
 //! | it made a container, a network or a volume | that is a resource of the phase, `docker:NAME`: with the scope of the attempt, or of the service, that made it; of the goal where the phase may `keep` it |
-//! | it removed one | that resource is gone |
+//! | it removed one, by its name or its id, or by the beginning of that: which one it meant was looked up before | that resource is gone, and no other |
 //! | the command has ended, and a look shows nothing more of its own | what the attempt had made, and may not keep, is gone |
 
 use serde::{Deserialize, Serialize};
@@ -55,9 +55,12 @@ pub struct Call {
     pub verb: Verb,
     /// The same as it was asked for: `POST /v1.41/containers/create`.
     pub request: String,
-    /// The id or the name that it is about.
+    /// The id or the name that it is about, as it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The whole id of what that is, where it was there before the call; of a volume, its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// The name that is wanted for what it makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -126,8 +129,12 @@ impl State {
             }
             (Verb::Remove(kind), _, Some(200..=299)) => {
                 let Some(subject) = &call.subject else { return };
+                // One that was not there is at most what had exactly this name, and had gone before.
+                let is = |caught: &Caught| match &call.id {
+                    Some(id) => caught.id == *id,
+                    None => caught.name == *subject || caught.id == *subject,
+                };
                 // Other places of this workspace may have made it: whoever removes it, it is gone.
-                let is = |caught: &Caught| caught.name == *subject || caught.id.starts_with(subject.as_str());
                 for resource in self.goals.values_mut().flat_map(|goal| goal.resources.values_mut()) {
                     if resource.kind == kind && resource.state.is_live() && resource.caught.as_ref().is_some_and(is) {
                         resource.vanish(at, "removed by a command of the goal");

@@ -20,10 +20,15 @@ use super::world::World;
 impl World {
     /// What runs at a place asks the container engine for something. Gives its permit, where it has one.
     fn calls(&mut self, place: &str, verb: Verb, subject: Option<&str>, name: Option<&str>) -> Option<EffectId> {
+        self.calls_on(place, verb, (subject, None), name)
+    }
+
+    /// The same, of what the container engine knows by this id.
+    fn calls_on(&mut self, place: &str, verb: Verb, (subject, id): (Option<&str>, Option<&str>), name: Option<&str>) -> Option<EffectId> {
         let by = *self.alive.get(&place.parse::<Owner>().unwrap()).expect("something runs there");
         let known = self.records.len();
-        let (subject, name) = (subject.map(str::to_owned), name.map(str::to_owned));
-        let call = Call { verb, request: "POST /x".to_owned(), subject, name };
+        let [subject, name, engines] = [subject, name, id].map(|text| text.map(str::to_owned));
+        let call = Call { verb, request: "POST /x".to_owned(), subject, id: engines, name };
         self.give(Input::Called { by, id: CallId(1), call });
         self.records[known..].iter().find_map(|(_, record)| match record {
             Record::Requested { id, effect: Effect::Call { .. }, .. } => Some(*id),
@@ -137,18 +142,37 @@ fn what_cannot_be_seen_to_be_gone_is_ended_with_the_attempt() {
 }
 
 #[test]
-fn what_a_command_removes_is_gone_by_its_name_or_the_beginning_of_its_id() {
-    for subject in ["web", "id-we"] {
+fn what_a_command_removes_is_gone_by_whatever_it_is_called() {
+    for (subject, id) in [("web", Some("id-web")), ("id-we", Some("id-web")), ("web", None), ("id-web", None)] {
         let mut world = at_work(false);
-        let permit = world.calls("g/a", Verb::Remove(Kind::Container), Some(subject), None).expect("a permit");
+        let verb = Verb::Remove(Kind::Container);
+        let permit = world.calls_on("g/a", verb, (Some(subject), id), None).expect("a permit");
         assert_eq!(world.live_caught().len(), 3, "asked for is not done");
         world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(204), id: None } });
-        assert_eq!(world.live_caught(), ["g/a/docker:net", "g/a/docker:data"]);
+        assert_eq!(world.live_caught(), ["g/a/docker:net", "g/a/docker:data"], "{subject} {id:?}");
     }
     let mut world = at_work(false);
     let permit = world.calls("g/a", Verb::Remove(Kind::Container), Some("web"), None).expect("a permit");
     world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(409), id: None } });
     assert_eq!(world.live_caught().len(), 3, "refused is not done");
+}
+
+#[test]
+fn a_removal_takes_nothing_that_only_begins_like_it() {
+    // An engine says 204 also where it is told to remove what is not there, and force.
+    for (subject, id, status) in [
+        ("da", Some("da"), 204),
+        ("da", None, 204),
+        ("", None, 204),
+        ("id-d", None, 204),
+        ("data", Some("elsewhere"), 204),
+        ("data", None, 404),
+    ] {
+        let mut world = at_work(false);
+        let permit = world.calls_on("g/a", Verb::Remove(Kind::Volume), (Some(subject), id), None).expect("a permit");
+        world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(status), id: None } });
+        assert_eq!(world.live_caught().len(), 3, "{subject} {id:?} {status}");
+    }
 }
 
 #[test]

@@ -128,7 +128,8 @@ impl Audit for Caller {
             Route::VolumeRemove => Verb::Remove(Kind::Volume),
             _ => Verb::Change,
         };
-        let asked = Call { verb, request: call.request.clone(), subject: call.subject.clone(), name: call.name.clone() };
+        let (request, subject) = (call.request.clone(), call.subject.clone());
+        let asked = Call { verb, request, subject, id: None, name: call.name.clone() };
         self.tell.say(Input::Called { by: self.by, id, call: asked });
         let permit = permitted.await.map_err(|_| late())?;
         self.traffic.0.send_modify(|state| state.any = true);
