@@ -12,6 +12,8 @@ pub struct Described {
     pub request: String,
     /// The id or name in its path.
     pub subject: Option<String>,
+    /// The whole id of what that is, where it is there; of a volume, its name.
+    pub id: Option<String>,
     /// The name that the client wants for what is made.
     pub name: Option<String>,
 }

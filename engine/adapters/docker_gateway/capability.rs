@@ -12,11 +12,13 @@
 //! | `runtime:NAME` | another OCI runtime than the default one |
 //! | `mount:/host/path` | that path of the host and what is below it |
 //! | `docker-socket` | a mount that holds the container engine's own socket |
+//! | `log-driver:NAME` | having the container engine send what a container says to whom it is told |
 //! | `volume-driver:NAME`, `volume-options`, `network-driver:NAME` | volumes and networks that may reach into the host |
-//! | `foreign` | acting on what this workspace did not make, and using its volumes and namespaces |
+//! | `foreign` | acting on what this workspace did not make, and using its volumes, networks and namespaces |
 //! | `swarm`, `plugins` | changing the swarm, and the container engine's plugins |
 //! | `keep` | leaving what is made in the container engine, until the goal goes down: what the engine's commands of a phase make ends with them otherwise |
-//! | `unknown-endpoint` | changing calls that this release does not know |
+//! | `buildkit` | BuildKit's own interface, which buildx speaks: it builds with the host's network, and empties the build cache, unseen |
+//! | `unknown-endpoint` | changing calls, and parameters of a build, that this release does not know |
 
 use std::fmt;
 use std::path::PathBuf;
@@ -34,6 +36,8 @@ pub enum Capability {
     Mount(PathBuf),
     /// `volume-driver:NAME`.
     VolumeDriver(String),
+    /// `log-driver:NAME`.
+    LogDriver(String),
     /// `network-driver:NAME`.
     NetworkDriver(String),
 }
@@ -46,6 +50,7 @@ impl fmt::Display for Capability {
             Self::Runtime(name) => write!(f, "runtime:{name}"),
             Self::Mount(path) => write!(f, "mount:{}", path.display()),
             Self::VolumeDriver(name) => write!(f, "volume-driver:{name}"),
+            Self::LogDriver(name) => write!(f, "log-driver:{name}"),
             Self::NetworkDriver(name) => write!(f, "network-driver:{name}"),
         }
     }

@@ -1,11 +1,12 @@
 //! One request: read, looked up, judged, permitted, forwarded, answered. Bodies that are not judged are streamed, never held.
 
-use std::collections::HashSet;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Either, Full, Limited};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING};
 use hyper::upgrade::OnUpgrade;
@@ -15,9 +16,11 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::adapters::docker::cgroups::Cgroups;
 
+use super::added::{Added, Loading, Stock};
 use super::audit::{Audit, Described, Outcome, Pending};
 use super::capability::Refusal;
-use super::facts::{Facts, Thing};
+use super::facts::{Facts, Found, Standing, Thing};
+use super::image::named;
 use super::json::Json;
 use super::policy::Policy;
 use super::query::Query;
@@ -57,6 +60,9 @@ impl Trouble {
     }
 }
 
+/// What goes to the client.
+pub(super) type Answer = UnsyncBoxBody<Bytes, hyper::Error>;
+
 /// Both ends of a hijacked connection.
 pub(super) type Tunnel = (OnUpgrade, OnUpgrade);
 
@@ -75,19 +81,14 @@ pub(super) struct Exchange<A> {
 
 impl<A: Audit> Exchange<A> {
     /// Answers a request, whatever it is.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Outgoing> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         match self.forward(request).await {
             Ok(response) => response,
-            Err(trouble) => {
-                let mut response = Response::new(Either::Right(Full::from(json!({ "message": trouble.to_string() }).to_string())));
-                *response.status_mut() = trouble.status();
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                response
-            }
+            Err(trouble) => answered(trouble.status(), json!({ "message": trouble.to_string() }).to_string()),
         }
     }
 
-    async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Outgoing>, Trouble> {
+    async fn forward(&self, mut request: Request<Incoming>) -> Result<Response<Answer>, Trouble> {
         let mut call = Call::read(request.method(), request.uri().path(), request.uri().query())?;
         let line = format!("{} {}", request.method(), call.path);
         let mut upstream = self.upstream.lock().await;
@@ -111,11 +112,13 @@ impl<A: Audit> Exchange<A> {
         } else {
             body.field("Name").ok().flatten().and_then(|name| name.as_text("Name").ok())
         };
-        let facts = self.look_up(&mut upstream, rewrite::things(&call, &body)?).await?;
+        let facts = self.look_up(&mut upstream, &call, rewrite::things(&call, &body)?).await?;
+        let id = subject(&call).and_then(|thing| facts.0.get(&thing)?.id.clone());
         let mut outgoing = request.map(|body| held.map_or_else(|| Either::Left(body), |held| Either::Right(Full::from(held))));
         match self.judge(&call, body, facts).await? {
             Verdict::Pass => {}
             Verdict::Refused(refusal) => return Err(refusal.into()),
+            Verdict::Answered(text) => return Ok(answered(StatusCode::OK, text.to_owned())),
             Verdict::Requeried(query) => call.query = Some(query),
             Verdict::Rewritten { body, volumes } => {
                 for volume in volumes {
@@ -125,27 +128,65 @@ impl<A: Audit> Exchange<A> {
                 outgoing = outgoing.map(|_| Either::Right(Full::from(body)));
             }
         }
-        let described = Described { kind: call.kind, request: line, subject: call.subject.clone(), name: name.clone() };
+        let described = Described { kind: call.kind, request: line, subject: call.subject.clone(), id, name: name.clone() };
+        let before = match call.kind {
+            Kind::ImageMake | Kind::ImageLoad => Some(Arc::new(upstream.stock().await?)),
+            _ => None,
+        };
+        let idle = if call.kind == Kind::ContainerPrune { self.idle(&mut upstream).await? } else { Vec::new() };
         let pending = Pending::ask(&*self.audit, &described).await?;
-        let response = self.pass(&mut upstream, &call, outgoing).await?;
+        let mut response = self.pass(&mut upstream, &call, outgoing).await?;
         let status = response.status();
+        if let Some(before) = before.filter(|_| status.is_success()) {
+            response = came(&call, response, before, &upstream.added)?;
+        }
         let creates =
             matches!(call.kind, Kind::ContainerCreate | Kind::NetworkCreate | Kind::VolumeCreate | Kind::ExecCreate | Kind::Commit);
-        if !(creates && status.is_success()) {
+        let removes = matches!(call.kind, Kind::ContainerPrune | Kind::ImageRemove | Kind::ImagePrune);
+        if !((creates || removes) && status.is_success()) {
             pending.done(Outcome::Answered(status.as_u16()));
             return Ok(response);
         }
         let (parts, stream) = response.into_parts();
         let answer = Limited::new(stream, HELD).collect().await.map_err(UpstreamError::Body)?.to_bytes();
-        pending.done(created(&answer, name, status));
-        Ok(Response::from_parts(parts, Either::Right(Full::from(answer))))
+        pending.done(if creates { created(&answer, name, status) } else { Outcome::Answered(status.as_u16()) });
+        if removes {
+            // These say with what a container ended that is gone, and carry no label by which anybody would find them.
+            for name in idle.iter().flat_map(|found| &found.volumes).filter(|name| is_anonymous(name)) {
+                upstream.ask("DELETE", &format!("/volumes/{name}"), String::new()).await?;
+            }
+            let now = upstream.stock().await?;
+            upstream.added.keep(&now);
+        }
+        Ok(Response::from_parts(parts, whole(answer)))
     }
 
-    async fn look_up(&self, upstream: &mut Upstream, things: Vec<Thing>) -> Result<Facts, UpstreamError> {
+    /// What a prune of containers would take: all of it must be ours by more than what an image hands on.
+    async fn idle(&self, upstream: &mut Upstream) -> Result<Vec<Found>, Trouble> {
+        let idle = upstream.idle(&self.policy.label).await?;
+        match idle.iter().find(|found| found.standing == Standing::Strange) {
+            Some(found) => {
+                let id = found.id.clone().unwrap_or_default();
+                Err(Refusal::never(format!("a prune: {} has our labels from its image, and is somebody else's", Thing::Container(id)))
+                    .into())
+            }
+            None => Ok(idle),
+        }
+    }
+
+    async fn look_up(&self, upstream: &mut Upstream, call: &Call, things: Vec<Thing>) -> Result<Facts, UpstreamError> {
         let mut facts = Facts::default();
-        for thing in things.into_iter().collect::<HashSet<_>>() {
-            let standing = upstream.standing(&thing, &self.policy.label.workspace).await?;
-            facts.0.insert(thing, standing);
+        let mut wanted: Vec<Thing> = things;
+        while let Some(thing) = wanted.pop() {
+            if facts.0.contains_key(&thing) {
+                continue;
+            }
+            let found = upstream.find(&thing, &self.policy.label.workspace).await?;
+            // With a container that starts, its volumes are mounted.
+            if call.kind == Kind::ContainerStart {
+                wanted.extend(found.volumes.iter().cloned().map(Thing::Volume));
+            }
+            facts.0.insert(thing, found);
         }
         Ok(facts)
     }
@@ -169,8 +210,8 @@ impl<A: Audit> Exchange<A> {
 
     /// A volume that the engine would make by itself, and without labels.
     async fn make_volume(&self, upstream: &mut Upstream, name: String) -> Result<(), Trouble> {
-        let described =
-            Described { kind: Kind::VolumeCreate, request: "POST /volumes/create".to_owned(), subject: None, name: Some(name.clone()) };
+        let request = "POST /volumes/create".to_owned();
+        let described = Described { kind: Kind::VolumeCreate, request, subject: None, id: None, name: Some(name.clone()) };
         let pending = Pending::ask(&*self.audit, &described).await?;
         let body = json!({ "Name": name, "Labels": self.policy.label.write() }).to_string();
         let (status, answer) = upstream.ask("POST", "/volumes/create", body).await?;
@@ -183,7 +224,7 @@ impl<A: Audit> Exchange<A> {
         Ok(())
     }
 
-    async fn pass(&self, upstream: &mut Upstream, call: &Call, mut request: Request<Outgoing>) -> Result<Response<Outgoing>, Trouble> {
+    async fn pass(&self, upstream: &mut Upstream, call: &Call, mut request: Request<Outgoing>) -> Result<Response<Answer>, Trouble> {
         let client = hyper::upgrade::on(&mut request);
         *request.uri_mut() = call.target().parse().map_err(|error: hyper::http::uri::InvalidUri| Trouble::Request(error.into()))?;
         if matches!(request.body(), Either::Right(_)) {
@@ -195,10 +236,58 @@ impl<A: Audit> Exchange<A> {
         let mut response = upstream.send(request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             *self.tunnel.lock().await = Some((client, hyper::upgrade::on(&mut response)));
-            return Ok(response.map(|_| Either::Right(Full::new(Bytes::new()))));
+            return Ok(response.map(|_| whole(Bytes::new())));
         }
-        Ok(response.map(Either::Left))
+        Ok(response.map(BodyExt::boxed_unsync))
     }
+}
+
+/// An answer of ours.
+fn answered(status: StatusCode, text: String) -> Response<Answer> {
+    let mut response = Response::new(whole(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What a call removes.
+fn subject(call: &Call) -> Option<Thing> {
+    let name = call.subject.clone()?;
+    match call.kind {
+        Kind::ContainerRemove => Some(Thing::Container(name)),
+        Kind::NetworkRemove => Some(Thing::Network(name)),
+        Kind::VolumeRemove => Some(Thing::Volume(name)),
+        _ => None,
+    }
+}
+
+/// An image came by the name that the call says, or by those that its answer says.
+fn came(call: &Call, response: Response<Answer>, before: Arc<Stock>, added: &Arc<Added>) -> Result<Response<Answer>, Refusal> {
+    let query = Query::read(call.query.as_deref())?;
+    if call.kind == Kind::ImageMake {
+        if let Some(name) = query.get("fromImage").or_else(|| query.get("repo")) {
+            added.add(&named(name, query.get("tag")), &before);
+        }
+        return Ok(response);
+    }
+    let mut loading = Loading { added: Arc::clone(added), before, line: Vec::new() };
+    Ok(response.map(|body| {
+        let heard = body.map_frame(move |frame| {
+            frame.data_ref().into_iter().for_each(|bytes| loading.hear(bytes));
+            frame
+        });
+        heard.boxed_unsync()
+    }))
+}
+
+/// Whether the container engine gave a volume its name.
+fn is_anonymous(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A body that is here.
+fn whole(bytes: impl Into<Bytes>) -> Answer {
+    Full::from(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 /// What the answer to a creation says.

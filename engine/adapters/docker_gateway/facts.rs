@@ -29,25 +29,53 @@ pub enum Standing {
     Strange,
     /// The network that is the host's own.
     Host,
+    /// A network that every container engine has from the beginning: everybody's, to use.
+    Common,
     /// It is not there.
     Absent,
 }
 
+/// What was found of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Whose it is.
+    pub standing: Standing,
+    /// Its whole id; of a volume, its name. None where it is not there.
+    pub id: Option<String>,
+    /// The paths of the host that it holds: a container by its mounts, a volume by its options.
+    pub paths: Vec<String>,
+    /// The volumes that a container has.
+    pub volumes: Vec<String>,
+}
+
+impl From<Standing> for Found {
+    fn from(standing: Standing) -> Self {
+        Self { standing, id: None, paths: Vec::new(), volumes: Vec::new() }
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub struct Facts(pub HashMap<Thing, Standing>);
+pub struct Facts(pub HashMap<Thing, Found>);
 
 impl Facts {
     /// Whose it is: strange where nobody looked.
     pub fn standing(&self, thing: &Thing) -> Standing {
-        self.0.get(thing).copied().unwrap_or(Standing::Strange)
+        self.0.get(thing).map_or(Standing::Strange, |found| found.standing)
+    }
+
+    /// The paths of the host that a container holds, and that its volumes do.
+    pub fn paths<'a>(&'a self, container: &Thing) -> impl Iterator<Item = &'a str> {
+        let own = self.0.get(container);
+        let volumes = own.into_iter().flat_map(|own| &own.volumes).filter_map(|name| self.0.get(&Thing::Volume(name.clone())));
+        own.into_iter().chain(volumes).flat_map(|found| &found.paths).map(String::as_str)
     }
 
     /// Refuses what is somebody else's. What is not there is let through, for the engine to say so.
     pub fn own(&self, policy: &Policy, what: &str, thing: &Thing) -> Result<(), Refusal> {
         match self.standing(thing) {
             Standing::Ours | Standing::Absent => Ok(()),
-            Standing::Strange | Standing::Host => {
+            Standing::Strange | Standing::Host | Standing::Common => {
                 policy.require(format!("{what} {thing}, which this workspace did not make"), Capability::Word("foreign"))
             }
         }

@@ -2,20 +2,23 @@
 //!
 //! The engine also reads these fields beside `HostConfig`, where an old client wrote them; so the same rules are put to both objects.
 
+use std::path::{Path, PathBuf};
+
 use super::capability::{Capability, Refusal};
 use super::facts::{Facts, Standing, Thing};
 use super::json::{Json, Malformed};
 use super::policy::{Policy, Resolve};
 
-/// Fields that may be `host`, or `container:NAME`, or a name.
-const NAMESPACES: [(&str, &str); 7] = [
-    ("NetworkMode", "host-network"),
-    ("PidMode", "host-pid"),
-    ("IpcMode", "host-ipc"),
-    ("UTSMode", "host-uts"),
-    ("UsernsMode", "host-userns"),
-    ("CgroupnsMode", "host-cgroupns"),
-    ("Cgroup", "host-cgroupns"),
+/// Fields that may be `container:NAME`, or one of these words; whatever else they say, as `host` and Podman's `ns:PATH`, leads to the host.
+/// The network's may be a name as well.
+const NAMESPACES: [(&str, &str, &[&str]); 7] = [
+    ("NetworkMode", "host-network", &[]),
+    ("PidMode", "host-pid", &["", "private"]),
+    ("IpcMode", "host-ipc", &["", "none", "private", "shareable"]),
+    ("UTSMode", "host-uts", &["", "private"]),
+    ("UsernsMode", "host-userns", &["", "private", "auto", "nomap"]),
+    ("CgroupnsMode", "host-cgroupns", &["", "private"]),
+    ("Cgroup", "host-cgroupns", &[""]),
 ];
 
 /// What the container engine gives every container.
@@ -38,6 +41,9 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
 
 /// Networks that are words of the engine.
 const NETWORK_WORDS: [&str; 5] = ["", "default", "bridge", "none", "nat"];
+
+/// Log drivers that write files of the container engine's own; the others have it call somebody, at an address that is asked for.
+const LOG_DRIVERS: [&str; 7] = ["", "default", "json-file", "local", "none", "journald", "k8s-file"];
 
 /// File systems of a local volume that reach no path of the host.
 const APART: [&str; 4] = ["tmpfs", "nfs", "nfs4", "cifs"];
@@ -80,7 +86,7 @@ pub fn volumes(host: &Json) -> Result<Vec<String>, Malformed> {
 /// Whom the container names: containers whose namespaces or volumes it takes, networks, volumes.
 pub fn things(host: &Json) -> Result<Vec<Thing>, Malformed> {
     let mut things: Vec<Thing> = volumes(host)?.into_iter().map(Thing::Volume).collect();
-    for (field, _) in NAMESPACES {
+    for (field, ..) in NAMESPACES {
         let mode = host.text_of(field)?;
         if let Some(name) = mode.strip_prefix("container:") {
             things.push(Thing::Container(name.to_owned()));
@@ -91,15 +97,31 @@ pub fn things(host: &Json) -> Result<Vec<Thing>, Malformed> {
     for text in host.texts_of("VolumesFrom")? {
         things.push(Thing::Container(text.split(':').next().unwrap_or_default().to_owned()));
     }
+    things.extend(links(host)?);
     Ok(things)
 }
 
-/// Refuses a network that is the host's own, by name or by id.
+/// The containers that are to be found by name: of a host configuration, and of an endpoint in a network.
+pub fn links(settings: &Json) -> Result<Vec<Thing>, Malformed> {
+    let texts = settings.texts_of("Links")?;
+    Ok(texts.iter().map(|text| Thing::Container(text.split(':').next().unwrap_or_default().to_owned())).collect())
+}
+
+/// Refuses a network that is the host's own, or a stranger's, by name or by id.
 pub fn network(policy: &Policy, facts: &Facts, name: &str) -> Result<(), Refusal> {
-    if name == "host" || (!NETWORK_WORDS.contains(&name) && facts.standing(&Thing::Network(name.to_owned())) == Standing::Host) {
-        return policy.require("the host's network", Capability::Word("host-network"));
+    if NETWORK_WORDS.contains(&name) {
+        return Ok(());
     }
-    Ok(())
+    // Podman's `ns:PATH`, and the options of its other words, are no names.
+    if name == "host" || name.contains([':', '/', ',']) {
+        return policy.require(format!("the host's network (`{name}`)"), Capability::Word("host-network"));
+    }
+    let thing = Thing::Network(name.to_owned());
+    match facts.standing(&thing) {
+        Standing::Host => policy.require("the host's network", Capability::Word("host-network")),
+        Standing::Common => Ok(()),
+        _ => facts.own(policy, "a use of", &thing),
+    }
 }
 
 /// All rules for one object.
@@ -107,20 +129,24 @@ pub fn check(host: &Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'_>)
     if host.bool_of("Privileged")? {
         policy.require("a privileged container", Capability::Word("privileged"))?;
     }
-    for (field, capability) in NAMESPACES {
+    for (field, capability, words) in NAMESPACES {
         let mode = host.text_of(field)?;
         if let Some(name) = mode.strip_prefix("container:") {
             facts.own(policy, &format!("{field} of"), &Thing::Container(name.to_owned()))?;
-        } else if mode == "host" {
-            policy.require(format!("{field} `host`"), Capability::Word(capability))?;
         } else if field == "NetworkMode" {
             network(policy, facts, &mode)?;
+        } else if !words.contains(&mode.as_ref()) {
+            policy.require(format!("{field} `{mode}`"), Capability::Word(capability))?;
         }
+    }
+    for thing in links(host)? {
+        facts.own(policy, "a link to", &thing)?;
     }
     for text in host.texts_of("VolumesFrom")? {
         facts.own(policy, "the volumes of", &Thing::Container(text.split(':').next().unwrap_or_default().to_owned()))?;
     }
     isolation(host, policy)?;
+    logs(host, policy, resolve)?;
     mounts(host, policy, facts, resolve)
 }
 
@@ -163,6 +189,21 @@ fn isolation(host: &Json, policy: &Policy) -> Result<(), Refusal> {
     driver(&host.text_of("VolumeDriver")?, policy)
 }
 
+fn logs(host: &Json, policy: &Policy, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+    let Some(config) = host.field("LogConfig")? else { return Ok(()) };
+    let name = config.text_of("Type")?;
+    if !LOG_DRIVERS.contains(&name.as_ref()) {
+        policy.require(format!("the log driver {name}"), Capability::LogDriver(name.into_owned()))?;
+    }
+    // Podman writes where it is told to.
+    for (key, value) in config.entries_of("Config")? {
+        if key.eq_ignore_ascii_case("path") {
+            policy.mount(&value.as_text(key)?, resolve)?;
+        }
+    }
+    Ok(())
+}
+
 fn driver(name: &str, policy: &Policy) -> Result<(), Refusal> {
     if ["", "local"].contains(&name) {
         return Ok(());
@@ -187,7 +228,7 @@ fn mounts(host: &Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'_>) ->
                 }
             }
             "tmpfs" | "image" => {}
-            _ => policy.mount(&mount.text_of("Source")?, resolve)?,
+            _ => drop(policy.mount(&mount.text_of("Source")?, resolve)?),
         }
     }
     for name in volumes(host)? {
@@ -196,8 +237,8 @@ fn mounts(host: &Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'_>) ->
     Ok(())
 }
 
-/// A volume's driver and its options, which can bind any path of the host.
-pub fn volume_driver(name: &str, options: &[(String, Json)], policy: &Policy, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+/// A volume's driver and its options, which can bind any path of the host. Gives the path where they do.
+pub fn volume_driver(name: &str, options: &[(String, Json)], policy: &Policy, resolve: &Resolve<'_>) -> Result<Option<PathBuf>, Refusal> {
     driver(name, policy)?;
     let option = |wanted: &str| -> Result<String, Refusal> {
         let mut texts = options.iter().filter(|(key, _)| key.eq_ignore_ascii_case(wanted));
@@ -207,10 +248,67 @@ pub fn volume_driver(name: &str, options: &[(String, Json)], policy: &Policy, re
     let (kind, flags, device) = (option("type")?, option("o")?, option("device")?);
     let binds = flags.split(',').any(|flag| ["bind", "rbind", "move", "remount"].contains(&flag.trim()));
     if options.is_empty() || (kind.is_empty() && device.is_empty() && !binds) || (APART.contains(&kind.as_str()) && !binds) {
-        return Ok(());
+        return Ok(None);
     }
     if kind.is_empty() || kind == "none" || kind == "bind" {
-        return policy.mount(&device, resolve);
+        return policy.mount(&device, resolve).map(Some);
     }
-    policy.require(format!("a volume of the type {kind}"), Capability::Word("volume-options"))
+    policy.require(format!("a volume of the type {kind}"), Capability::Word("volume-options")).map(|()| None)
+}
+
+/// Writes where the paths of a host configuration lead, in their place: a link that is turned later turns nothing of it.
+pub fn lead(host: &mut Json, policy: &Policy, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+    for item in host.items_mut("Binds")? {
+        let text = item.as_text("Binds")?;
+        if let (Source::Path(path), Some((_, rest))) = (bind(&text), text.split_once(':')) {
+            let real = written(&policy.mount(&path, resolve)?)?;
+            if real.contains(':') {
+                return Err(Refusal::never(format!("a mount of {real}, which holds a colon; name it in `Mounts`")));
+            }
+            *item = Json::text(&format!("{real}:{rest}"));
+        }
+    }
+    for mount in host.items_mut("Mounts")? {
+        match mount.text_of("Type")?.as_ref() {
+            "volume" => {
+                let has = mount.field("VolumeOptions")?.map_or(Ok(None), |options| options.field("DriverConfig"))?.is_some();
+                if has {
+                    lead_volume(mount.object("VolumeOptions")?.object("DriverConfig")?, ("Name", "Options"), policy, resolve)?;
+                }
+            }
+            "tmpfs" | "image" => {}
+            _ => {
+                let real = written(&policy.mount(&mount.text_of("Source")?, resolve)?)?;
+                mount.set("Source", Json::text(&real))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The same for a volume, whose driver and options stand in these fields.
+pub fn lead_volume(volume: &mut Json, (name, options): (&str, &str), policy: &Policy, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+    let bound = volume_driver(&volume.text_of(name)?, volume.entries_of(options)?, policy, resolve)?;
+    if let Some(real) = bound
+        && let Json::Object(fields) = volume.object(options)?
+    {
+        let real = Json::text(&written(&real)?);
+        fields.iter_mut().filter(|(key, _)| key.eq_ignore_ascii_case("device")).for_each(|(_, device)| *device = real.clone());
+    }
+    Ok(())
+}
+
+fn written(path: &Path) -> Result<String, Refusal> {
+    path.to_str().map(str::to_owned).ok_or_else(|| Refusal::never(format!("a mount of {}, which is no text", path.display())))
+}
+
+/// Judges anew what a container mounts when it is started: a path that leads where it is written was judged when it was made, and one that
+/// leads elsewhere by now was not.
+pub fn again(container: &Thing, policy: &Policy, facts: &Facts, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+    for path in facts.paths(container) {
+        if resolve(Path::new(path)).is_none_or(|real| real != Path::new(path)) {
+            policy.mount(path, resolve)?;
+        }
+    }
+    Ok(())
 }

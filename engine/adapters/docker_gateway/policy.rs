@@ -45,8 +45,8 @@ impl Policy {
         if self.allow.contains(&capability.to_string()) { Ok(()) } else { Err(Refusal::needs(what, capability)) }
     }
 
-    /// Refuses a path of the host that this attempt may not see in a container.
-    pub fn mount(&self, path: &str, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+    /// Refuses a path of the host that this attempt may not see in a container. Gives where it leads.
+    pub fn mount(&self, path: &str, resolve: &Resolve<'_>) -> Result<PathBuf, Refusal> {
         let what = || format!("a mount of the host's {path}");
         let written = Path::new(path);
         if !written.is_absolute() {
@@ -58,14 +58,14 @@ impl Policy {
             if socket.starts_with(&real) {
                 self.require(format!("{}, which holds the container engine's socket", what()), Capability::Word("docker-socket"))?;
                 if socket == real {
-                    return Ok(());
+                    return Ok(real);
                 }
             }
         }
         let inside = |folder: &Path| resolve(folder).is_some_and(|folder| real.starts_with(folder));
         let allowed = self.allow.iter().filter_map(|name| name.strip_prefix("mount:")).any(|folder| inside(Path::new(folder)));
         if allowed || inside(&self.workspace) {
-            return Ok(());
+            return Ok(real);
         }
         Err(Refusal::needs(format!("{}, which is outside the workspace", what()), Capability::Mount(real)))
     }

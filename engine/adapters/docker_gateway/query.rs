@@ -1,7 +1,11 @@
-//! A query that is judged, read as Go reads it: the first value of a name counts. It is written anew, each judged name once.
+//! A query that is judged, and written anew. Docker takes the first value of a name that is written exactly so, Podman the last one in
+//! whatever case: so a name that may have one value has one, however it is written.
 
 use super::capability::Refusal;
 use super::route::{decode, encode};
+
+/// Names that may be given more than once.
+const LISTS: [&str; 4] = ["t", "changes", "securityopt", "extrahosts"];
 
 /// The pairs of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,23 +26,42 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Some((decode(name, true)?, decode(value, true)?))
         });
-        pairs.collect::<Option<Vec<_>>>().map(Self).ok_or_else(refusal)
+        let pairs = pairs.collect::<Option<Vec<(String, String)>>>().ok_or_else(refusal)?;
+        let mut seen = std::collections::HashSet::new();
+        // Beyond ASCII there are letters that fold into those of a name.
+        if pairs.iter().any(|(name, _)| !name.is_ascii()) {
+            return Err(refusal());
+        }
+        if pairs.iter().map(|(name, _)| name.to_ascii_lowercase()).any(|name| !seen.insert(name.clone()) && !LISTS.contains(&&*name)) {
+            return Err(refusal());
+        }
+        Ok(Self(pairs))
+    }
+
+    /// Every name, in small letters.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(name, _)| name.to_ascii_lowercase())
     }
 
     /// The value that counts; empty is none.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Every value of a name that may be given more than once.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Sets the only value of a name.
     pub fn set(&mut self, name: &str, value: String) {
-        self.0.retain(|(other, _)| other != name);
+        self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.0.push((name.to_owned(), value));
+    }
+
+    /// Adds a value, before all others.
+    pub fn add_first(&mut self, name: &str, value: String) {
+        self.0.insert(0, (name.to_owned(), value));
     }
 
     /// As it is sent.

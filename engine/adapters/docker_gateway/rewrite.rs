@@ -5,10 +5,11 @@ use crate::base::label::{self, Label};
 use super::capability::{Capability, Refusal};
 use super::facts::{Facts, Standing, Thing};
 use super::json::{Json, Malformed};
+use super::network::{bridge, endpoint, join, networking, origin};
 use super::policy::{Policy, Resolve};
 use super::query::Query;
 use super::route::{Call, Kind};
-use super::{host, limits};
+use super::{host, image, limits};
 
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +25,21 @@ pub enum Verdict {
     },
     /// It goes on with this query.
     Requeried(String),
+    /// It goes no further, and is answered with this.
+    Answered(&'static str),
     /// It goes no further.
     Refused(Refusal),
 }
 
 /// Begins every label key of ours.
-const OURS: &str = "io.opensculpt.";
+pub(super) const OURS: &str = "io.opensculpt.";
 
 /// Begins the keys that an image carries. They are others than a container's: a container inherits its image's labels, and one that
 /// somebody else makes of our image is not ours.
-const BUILT: &str = "io.opensculpt.built.";
+pub(super) const BUILT: &str = "io.opensculpt.built.";
+
+/// The answer to a prune that finds nothing.
+const NOTHING_PRUNED: &str = "{\"CachesDeleted\":[],\"SpaceReclaimed\":0}";
 
 /// The label key that says which workspace built an image.
 pub const BUILT_WORKSPACE: &str = "io.opensculpt.built.workspace";
@@ -55,7 +61,7 @@ pub fn things(call: &Call, body: &Json) -> Result<Vec<Thing>, Refusal> {
             if let Some(inner) = body.field("HostConfig")? {
                 things.extend(host::things(inner)?);
             }
-            things.extend(endpoints(body)?.into_iter().map(Thing::Network));
+            things.extend(networking(body)?);
             things
         }
         Kind::ContainerAct
@@ -65,17 +71,29 @@ pub fn things(call: &Call, body: &Json) -> Result<Vec<Thing>, Refusal> {
         | Kind::ContainerRemove
         | Kind::ExecCreate => vec![Thing::Container(subject())],
         Kind::ExecAct => vec![Thing::Exec(subject())],
-        Kind::NetworkJoin => vec![Thing::Container(body.text_of("Container")?.into_owned()), Thing::Network(subject())],
+        Kind::NetworkCreate => origin(body)?.into_iter().collect(),
+        Kind::NetworkJoin => {
+            let mut things = vec![Thing::Container(body.text_of("Container")?.into_owned()), Thing::Network(subject())];
+            things.extend(body.field("EndpointConfig")?.map_or(Ok(Vec::new()), endpoint)?);
+            things
+        }
         Kind::NetworkRemove => vec![Thing::Network(subject())],
         Kind::VolumeCreate => vec![Thing::Volume(body.text_of("Name")?.into_owned())],
         Kind::VolumeAct | Kind::VolumeRemove => vec![Thing::Volume(subject())],
         Kind::ImageRemove => vec![Thing::Image(subject())],
-        Kind::Commit => {
-            Query::read(call.query.as_deref())?.get("container").map(|name| Thing::Container(name.to_owned())).into_iter().collect()
+        Kind::Commit => [source(call)?, image::names(call)?].concat(),
+        Kind::ImageMake | Kind::ImageTag => image::names(call)?,
+        Kind::Build => {
+            let network = container_of(Query::read(call.query.as_deref())?.get("networkmode").unwrap_or_default());
+            [network, image::names(call)?].concat()
         }
-        Kind::Build => container_of(Query::read(call.query.as_deref())?.get("networkmode").unwrap_or_default()),
         _ => Vec::new(),
     })
+}
+
+/// The container that an image is made of.
+fn source(call: &Call) -> Result<Vec<Thing>, Refusal> {
+    Ok(Query::read(call.query.as_deref())?.get("container").map(|name| Thing::Container(name.to_owned())).into_iter().collect())
 }
 
 fn container_of(mode: &str) -> Vec<Thing> {
@@ -84,12 +102,6 @@ fn container_of(mode: &str) -> Vec<Thing> {
         None if mode.is_empty() => Vec::new(),
         None => vec![Thing::Network(mode.to_owned())],
     }
-}
-
-/// The networks that a container joins beside its mode.
-fn endpoints(body: &Json) -> Result<Vec<String>, Malformed> {
-    let Some(networking) = body.field("NetworkingConfig")? else { return Ok(Vec::new()) };
-    Ok(networking.entries_of("EndpointsConfig")?.iter().map(|(name, _)| name.clone()).collect())
 }
 
 /// Decides. `body` is an empty object where the call's body is not judged.
@@ -102,7 +114,8 @@ fn decide(call: &Call, mut body: Json, policy: &Policy, facts: &Facts, resolve: 
         |body: &Json| -> Result<(), Refusal> { things(call, body)?.iter().try_for_each(|thing| facts.own(policy, "a change of", thing)) };
     let written = |body: &Json| Verdict::Rewritten { body: body.write(), volumes: Vec::new() };
     match call.kind {
-        Kind::Look | Kind::Session | Kind::ImageAdd => Ok(Verdict::Pass),
+        Kind::Look | Kind::Session | Kind::ImageAdd | Kind::ImageLoad => Ok(Verdict::Pass),
+        Kind::ImageMake | Kind::ImageTag => image::moves(call, policy, facts).map(|()| Verdict::Pass),
         Kind::ContainerCreate => container(body, policy, facts, resolve),
         Kind::NetworkCreate => {
             let driver = body.text_of("Driver")?;
@@ -111,12 +124,14 @@ fn decide(call: &Call, mut body: Json, policy: &Policy, facts: &Facts, resolve: 
             } else if !["", "default", "bridge", "overlay", "null"].contains(&driver.as_ref()) {
                 policy.require(format!("the network driver {driver}"), Capability::NetworkDriver(driver.into_owned()))?;
             }
+            bridge(&body, policy, resolve)?;
+            join(origin(&body)?.as_slice(), policy, facts)?;
             add_labels(&mut body, &policy.label)?;
             Ok(written(&body))
         }
         Kind::VolumeCreate => {
             owned(&body)?;
-            host::volume_driver(&body.text_of("Driver")?, body.entries_of("DriverOpts")?, policy, resolve)?;
+            host::lead_volume(&mut body, ("Driver", "DriverOpts"), policy, resolve)?;
             add_labels(&mut body, &policy.label)?;
             Ok(written(&body))
         }
@@ -128,6 +143,10 @@ fn decide(call: &Call, mut body: Json, policy: &Policy, facts: &Facts, resolve: 
         }
         Kind::ContainerStart => {
             owned(&body)?;
+            if Query::read(call.query.as_deref())?.names().any(|name| name.starts_with("checkpoint")) {
+                allowed(policy, "a start from a checkpoint, which this release of sculpt does not know", "unknown-endpoint")?;
+            }
+            host::again(&Thing::Container(call.subject.clone().unwrap_or_default()), policy, facts, resolve)?;
             // An engine of old takes a host configuration here, which would undo what was judged at the creation.
             match &body {
                 Json::Object(fields) if fields.is_empty() => Ok(Verdict::Pass),
@@ -144,23 +163,36 @@ fn decide(call: &Call, mut body: Json, policy: &Policy, facts: &Facts, resolve: 
         Kind::NetworkJoin => {
             facts.own(policy, "a change of", &Thing::Container(body.text_of("Container")?.into_owned()))?;
             host::network(policy, facts, call.subject.as_deref().unwrap_or_default())?;
+            join(&body.field("EndpointConfig")?.map_or(Ok(Vec::new()), endpoint)?, policy, facts)?;
             Ok(written(&body))
+        }
+        Kind::ContainerRemove => {
+            owned(&body)?;
+            if facts.standing(&Thing::Container(call.subject.clone().unwrap_or_default())) != Standing::Ours {
+                return Ok(Verdict::Pass);
+            }
+            // Its volumes without a name carry no label: nobody would find them any more.
+            let mut query = Query::read(call.query.as_deref())?;
+            query.set("v", "1".to_owned());
+            Ok(Verdict::Requeried(query.write()))
+        }
+        Kind::Commit => {
+            source(call)?.iter().try_for_each(|thing| facts.own(policy, "an image of", thing))?;
+            image::moves(call, policy, facts)?;
+            image::commit(call, policy)
         }
         Kind::ContainerAct
         | Kind::ContainerAttach
-        | Kind::ContainerRemove
         | Kind::ExecAct
         | Kind::NetworkRemove
         | Kind::VolumeAct
         | Kind::VolumeRemove
-        | Kind::ImageRemove
-        | Kind::Commit => owned(&body).map(|()| Verdict::Pass),
+        | Kind::ImageRemove => owned(&body).map(|()| Verdict::Pass),
         Kind::ContainerPrune | Kind::NetworkPrune | Kind::VolumePrune => prune(call, policy, OURS),
         Kind::ImagePrune => prune(call, policy, BUILT),
-        Kind::BuildPrune => {
-            policy.require("emptying the build cache, which is everybody's", Capability::Word("foreign"))?;
-            Ok(Verdict::Pass)
-        }
+        // The build cache is everybody's: nothing of it is this place's.
+        Kind::BuildPrune => Ok(if policy.allow.contains("foreign") { Verdict::Pass } else { Verdict::Answered(NOTHING_PRUNED) }),
+        Kind::BuildKit => allowed(policy, "BuildKit's own interface, which cannot be judged", "buildkit"),
         Kind::Build => build(call, policy, facts),
         Kind::Swarm => allowed(policy, "a change of the swarm", "swarm"),
         Kind::Plugins => allowed(policy, "a change of the engine's plugins", "plugins"),
@@ -168,7 +200,7 @@ fn decide(call: &Call, mut body: Json, policy: &Policy, facts: &Facts, resolve: 
     }
 }
 
-fn allowed(policy: &Policy, what: &str, word: &'static str) -> Result<Verdict, Refusal> {
+pub(super) fn allowed(policy: &Policy, what: &str, word: &'static str) -> Result<Verdict, Refusal> {
     policy.require(what, Capability::Word(word)).map(|()| Verdict::Pass)
 }
 
@@ -187,6 +219,7 @@ fn container(mut body: Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'
     host::check(&body, policy, facts, resolve)?;
     let inner = body.object("HostConfig")?;
     host::check(inner, policy, facts, resolve)?;
+    host::lead(inner, policy, resolve)?;
     limits::create(inner, &policy.limits)?;
     if let Some(parent) = policy.parent.as_ref().filter(|_| inner.text_of("CgroupParent").is_ok_and(|own| own.is_empty())) {
         inner.set("CgroupParent", Json::text(&parent.path))?;
@@ -197,9 +230,7 @@ fn container(mut body: Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'
             add_labels(mount.object("VolumeOptions")?, &policy.label)?;
         }
     }
-    for name in endpoints(&body)? {
-        host::network(policy, facts, &name)?;
-    }
+    join(&networking(&body)?, policy, facts)?;
     add_labels(&mut body, &policy.label)?;
     let absent = |name: &String| facts.standing(&Thing::Volume(name.clone())) == Standing::Absent;
     // A volume of a mount is made by the engine with the labels written above, and with its own options.
@@ -250,6 +281,8 @@ fn exact<'a>(object: &'a Json, name: &str) -> Result<Option<&'a Json>, Malformed
 
 fn build(call: &Call, policy: &Policy, facts: &Facts) -> Result<Verdict, Refusal> {
     let mut query = Query::read(call.query.as_deref())?;
+    image::parameters(&query, policy)?;
+    image::moves(call, policy, facts)?;
     let mode = query.get("networkmode").unwrap_or_default();
     for thing in container_of(mode) {
         if let Thing::Container(_) = thing {

@@ -32,8 +32,12 @@ pub enum Kind {
     Build,
     BuildPrune,
     Session,
+    BuildKit,
     Commit,
     ImageAdd,
+    ImageMake,
+    ImageLoad,
+    ImageTag,
     ImageRemove,
     ImagePrune,
     Swarm,
@@ -43,7 +47,7 @@ pub enum Kind {
 
 /// The calls that change something, first match first. `*` is one part of the path, `**` all that are left, at least one.
 /// Everything else that is no GET, HEAD or OPTIONS is [`Kind::Unknown`].
-const ROUTES: [(&str, &str, Kind); 43] = [
+const ROUTES: [(&str, &str, Kind); 46] = [
     // A GET that takes the input of a container.
     ("GET", "containers/*/attach/ws", Kind::ContainerAttach),
     ("GET", "**", Kind::Look),
@@ -69,6 +73,8 @@ const ROUTES: [(&str, &str, Kind); 43] = [
     ("POST", "containers/*/restart", Kind::ContainerStart),
     ("POST", "containers/*/update", Kind::ContainerUpdate),
     ("POST", "containers/*/exec", Kind::ExecCreate),
+    // Written to, and read from, a folder of the host.
+    ("POST", "containers/*/checkpoints", Kind::Unknown),
     ("POST", "containers/*/*", Kind::ContainerAct),
     ("PUT", "containers/*/*", Kind::ContainerAct),
     ("DELETE", "containers/*", Kind::ContainerRemove),
@@ -79,12 +85,14 @@ const ROUTES: [(&str, &str, Kind); 43] = [
     ("PUT", "volumes/*", Kind::VolumeAct),
     ("DELETE", "volumes/*", Kind::VolumeRemove),
     // Images are the host's common stock: anyone may add, none may take away what is not ours.
+    ("POST", "images/create", Kind::ImageMake),
+    ("POST", "images/load", Kind::ImageLoad),
     ("POST", "images/**", Kind::ImageAdd),
     ("DELETE", "images/**", Kind::ImageRemove),
     ("POST", "build/cancel", Kind::Look),
-    // Streams of BuildKit, which end with the client.
+    // Over the first, BuildKit asks the client for what a build needs; over the second, a client asks BuildKit for anything.
     ("POST", "session", Kind::Session),
-    ("POST", "grpc", Kind::Session),
+    ("POST", "grpc", Kind::BuildKit),
     // The swarm, and what is installed in the engine itself.
     ("*", "swarm/**", Kind::Swarm),
     ("*", "nodes/**", Kind::Swarm),
@@ -193,7 +201,11 @@ impl Call {
             }
             matches(pattern, &parts).map(|subject| (*kind, (!subject.is_empty()).then(|| subject.join("/"))))
         });
-        let (kind, subject) = found.unwrap_or((Kind::Unknown, None));
+        let (kind, subject) = match found.unwrap_or((Kind::Unknown, None)) {
+            // The name of an image has many parts.
+            (Kind::ImageAdd, Some(subject)) if subject.ends_with("/tag") => (Kind::ImageTag, Some(subject)),
+            other => other,
+        };
         Ok(Self { kind, subject, path: encode(&decoded, b"/:@"), query: query.map(str::to_owned) })
     }
 

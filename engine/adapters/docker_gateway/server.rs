@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinSet;
 
+use super::added::Added;
 use super::audit::Audit;
 use super::exchange::{Exchange, Tunnel};
 use super::hangup::Hangup;
@@ -30,6 +31,7 @@ impl Gateway {
     /// Where the socket takes no connections any more.
     pub async fn serve<A: Audit>(listener: &UnixListener, upstream: PathBuf, policy: Arc<Policy>, audit: A) -> io::Result<()> {
         let (audit, cgroups) = (Arc::new(audit), Arc::new(OnceCell::new()));
+        let added = Arc::new(Added::default());
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -40,7 +42,7 @@ impl Gateway {
                             audit: Arc::clone(&audit),
                             engine: upstream.clone(),
                             cgroups: Arc::clone(&cgroups),
-                            upstream: Mutex::new(Upstream::new(upstream.clone())),
+                            upstream: Mutex::new(Upstream::new(upstream.clone(), Arc::clone(&added))),
                             tunnel: Mutex::new(None),
                         });
                         connections.spawn(connection(stream, exchange));

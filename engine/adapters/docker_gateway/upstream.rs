@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Either, Full, Limited};
@@ -10,13 +11,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
-use crate::base::label;
+use crate::base::label::{self, Label};
 
-use super::facts::{Standing, Thing};
+use super::added::{Added, Stock};
+use super::facts::{Found, Standing, Thing};
 use super::rewrite::BUILT_WORKSPACE;
 use super::route::encode;
 
@@ -41,6 +43,9 @@ pub(super) enum UpstreamError {
     /// An answer that is not the engine's.
     #[error("failed to learn whose {0} is: {1}")]
     Look(Thing, String),
+    /// A list that cannot be had.
+    #[error("failed to list {0}: the container engine answers {1}")]
+    List(&'static str, StatusCode),
 }
 
 /// Ends its task when dropped: what carries bytes for a client lives no longer than the client.
@@ -58,11 +63,15 @@ impl Drop for Carrier {
 pub(super) struct Upstream {
     path: PathBuf,
     open: Option<(SendRequest<Outgoing>, Carrier)>,
+    /// What images carry, by their ids: an image that changes is another one.
+    carried: HashMap<String, HashMap<String, String>>,
+    /// The images that came through this endpoint.
+    pub(super) added: Arc<Added>,
 }
 
 impl Upstream {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, open: None }
+    pub(super) fn new(path: PathBuf, added: Arc<Added>) -> Self {
+        Self { path, open: None, carried: HashMap::new(), added }
     }
 
     async fn connect(&self) -> Result<(SendRequest<Outgoing>, Carrier), UpstreamError> {
@@ -100,36 +109,103 @@ impl Upstream {
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
-    /// Looks up whose a thing is.
-    pub(super) async fn standing(&mut self, thing: &Thing, workspace: &str) -> Result<Standing, UpstreamError> {
-        let (path, labels, key) = match thing {
+    /// Looks up whose a thing is, and what it holds.
+    pub(super) async fn find(&mut self, thing: &Thing, workspace: &str) -> Result<Found, UpstreamError> {
+        let (path, id) = match thing {
             Thing::Container(name) | Thing::Network(name) | Thing::Volume(name) | Thing::Image(name) | Thing::Exec(name)
                 if name.is_empty() =>
             {
-                return Ok(Standing::Absent);
+                return Ok(Standing::Absent.into());
             }
-            Thing::Container(name) => (format!("/containers/{}/json", encode(name, b"")), "/Config/Labels", label::WORKSPACE),
-            Thing::Exec(id) => (format!("/exec/{}/json", encode(id, b"")), "", ""),
-            Thing::Network(name) => (format!("/networks/{}", encode(name, b"")), "/Labels", label::WORKSPACE),
-            Thing::Volume(name) => (format!("/volumes/{}", encode(name, b"")), "/Labels", label::WORKSPACE),
-            Thing::Image(name) => (format!("/images/{}/json", encode(name, b"/:@")), "/Config/Labels", BUILT_WORKSPACE),
+            Thing::Container(name) => (format!("/containers/{}/json", encode(name, b"")), "/Id"),
+            Thing::Exec(id) => (format!("/exec/{}/json", encode(id, b"")), "/ID"),
+            Thing::Network(name) => (format!("/networks/{}", encode(name, b"")), "/Id"),
+            Thing::Volume(name) => (format!("/volumes/{}", encode(name, b"")), "/Name"),
+            Thing::Image(name) => (format!("/images/{}/json", encode(name, b"/:@")), "/Id"),
         };
         let (status, answer) = self.ask("GET", &path, String::new()).await?;
         match status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(Standing::Absent),
+            StatusCode::NOT_FOUND => return Ok(Standing::Absent.into()),
             other => return Err(UpstreamError::Look(thing.clone(), other.to_string())),
         }
-        if let Thing::Exec(_) = thing {
-            let container = answer.get("ContainerID").and_then(Value::as_str).filter(|id| !id.is_empty());
-            let container = container.ok_or_else(|| UpstreamError::Look(thing.clone(), "it names no container".to_owned()))?;
-            return Box::pin(self.standing(&Thing::Container(container.to_owned()), workspace)).await;
-        }
-        if matches!(thing, Thing::Network(_)) && answer.get("Driver").and_then(Value::as_str) == Some("host") {
-            return Ok(Standing::Host);
-        }
-        let labels: HashMap<String, String> =
-            answer.pointer(labels).and_then(|labels| serde_json::from_value(labels.clone()).ok()).unwrap_or_default();
-        Ok(if labels.get(key).is_some_and(|value| value == workspace) { Standing::Ours } else { Standing::Strange })
+        let text = |place: &str| answer.pointer(place).and_then(Value::as_str).map(str::to_owned);
+        let owned = |place: &str, key: &str| labels(&answer, place).get(key).is_some_and(|value| value == workspace);
+        let ours = match thing {
+            Thing::Container(_) => owned(LABELS, label::WORKSPACE) && !self.inherits(&answer).await?,
+            Thing::Exec(_) => {
+                let container = text("/ContainerID").filter(|id| !id.is_empty());
+                let container = container.ok_or_else(|| UpstreamError::Look(thing.clone(), "it names no container".to_owned()))?;
+                return Box::pin(self.find(&Thing::Container(container), workspace)).await;
+            }
+            Thing::Network(_) | Thing::Volume(_) => owned("/Labels", label::WORKSPACE),
+            Thing::Image(name) => owned(LABELS, BUILT_WORKSPACE) || self.added.has(name, &answer),
+        };
+        let standing = match (thing, text("/Driver").as_deref(), text("/Name").as_deref()) {
+            (Thing::Network(_), Some("host"), _) => Standing::Host,
+            (Thing::Network(_), Some("bridge"), Some("bridge")) | (Thing::Network(_), Some("null"), Some("none")) => Standing::Common,
+            _ if ours => Standing::Ours,
+            _ => Standing::Strange,
+        };
+        let mounts = answer.get("Mounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mounted = |kind: &str, key: &str| {
+            let of = mounts.iter().filter(|mount| mount.get("Type").and_then(Value::as_str) == Some(kind));
+            of.filter_map(|mount| mount.get(key)?.as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let mut paths = mounted("bind", "Source");
+        // What a local volume binds; a device of another kind is no path, as that of NFS.
+        paths.extend(text("/Options/device").filter(|device| matches!(thing, Thing::Volume(_)) && device.starts_with('/')));
+        Ok(Found { standing, id: text(id), paths, volumes: mounted("volume", "Name") })
     }
+
+    /// What images there are.
+    pub(super) async fn stock(&mut self) -> Result<Stock, UpstreamError> {
+        match self.ask("GET", "/images/json?all=1", String::new()).await? {
+            (StatusCode::OK, listed) => Ok(Stock::read(&listed)),
+            (other, _) => Err(UpstreamError::List("images", other)),
+        }
+    }
+
+    /// The containers of this place that do not run, and that a prune would take.
+    pub(super) async fn idle(&mut self, label: &Label) -> Result<Vec<Found>, UpstreamError> {
+        let of = [format!("{}={}", label::WORKSPACE, label.workspace), format!("{}={}", label::OWNER, label.owner)];
+        let filters = json!({ "label": of }).to_string();
+        let (status, listed) = self.ask("GET", &format!("/containers/json?all=1&filters={}", encode(&filters, b"")), String::new()).await?;
+        if status != StatusCode::OK {
+            return Err(UpstreamError::List("containers", status));
+        }
+        let runs = |one: &&Value| one.get("State").and_then(Value::as_str).is_some_and(|state| RUNS.contains(&state));
+        let ids = listed.as_array().into_iter().flatten().filter(|one| !runs(one)).filter_map(|one| one.get("Id")?.as_str());
+        let mut found = Vec::new();
+        for id in ids {
+            found.push(self.find(&Thing::Container(id.to_owned()), &label.workspace).await?);
+        }
+        Ok(found)
+    }
+
+    /// Whether a container has our labels from its image: then it is not ours, whoever made the image of one that is.
+    async fn inherits(&mut self, container: &Value) -> Result<bool, UpstreamError> {
+        let Some(id) = container.get("Image").and_then(Value::as_str) else { return Ok(false) };
+        let own = labels(container, LABELS);
+        if !self.carried.contains_key(id) {
+            let (status, image) = self.ask("GET", &format!("/images/{}/json", encode(id, b":")), String::new()).await?;
+            match status {
+                StatusCode::OK => self.carried.insert(id.to_owned(), labels(&image, LABELS)),
+                // Of an image that is gone nothing can be said: then the labels are its own.
+                StatusCode::NOT_FOUND => return Ok(false),
+                other => return Err(UpstreamError::Look(Thing::Image(id.to_owned()), other.to_string())),
+            };
+        }
+        Ok(self.carried.get(id).is_some_and(|carried| label::inherited(&own, carried)))
+    }
+}
+
+/// The states of a container that no prune takes.
+const RUNS: [&str; 3] = ["running", "paused", "restarting"];
+
+/// Where the labels of a container and of an image are.
+const LABELS: &str = "/Config/Labels";
+
+fn labels(answer: &Value, place: &str) -> HashMap<String, String> {
+    answer.pointer(place).and_then(|labels| serde_json::from_value(labels.clone()).ok()).unwrap_or_default()
 }

@@ -129,7 +129,7 @@ impl Audit for Caller {
             _ => Verb::Change,
         };
         let (request, subject) = (call.request.clone(), call.subject.clone());
-        let asked = Call { verb, request, subject, id: None, name: call.name.clone() };
+        let asked = Call { verb, request, subject, id: call.id.clone(), name: call.name.clone() };
         self.tell.say(Input::Called { by: self.by, id, call: asked });
         let permit = permitted.await.map_err(|_| late())?;
         self.traffic.0.send_modify(|state| state.any = true);

@@ -5,7 +5,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::manifest::template::has_template;
 
 /// The words, as the endpoint of the container engine knows them.
-pub const DOCKER_WORDS: [&str; 18] = [
+pub const DOCKER_WORDS: [&str; 19] = [
     "keep",
     "privileged",
     "host-network",
@@ -23,11 +23,12 @@ pub const DOCKER_WORDS: [&str; 18] = [
     "foreign",
     "swarm",
     "plugins",
+    "buildkit",
     "unknown-endpoint",
 ];
 
 /// What begins the words that say of what.
-pub const DOCKER_PREFIXES: [&str; 5] = ["cap-add:", "runtime:", "mount:", "volume-driver:", "network-driver:"];
+pub const DOCKER_PREFIXES: [&str; 6] = ["cap-add:", "runtime:", "mount:", "log-driver:", "volume-driver:", "network-driver:"];
 
 pub(super) fn check(facts: &Facts<'_>, found: &mut Vec<Diagnostic>) {
     for phase in facts.phases.values() {

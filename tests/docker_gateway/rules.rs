@@ -1,0 +1,189 @@
+//! Rules beside those of a new container: networks, images, what is started again, and what Podman reads otherwise.
+
+use opensculpt::adapters::docker_gateway::facts::Found;
+
+use super::*;
+
+fn ours(name: &str) -> (Thing, Standing) {
+    (Thing::Container(name.to_owned()), Standing::Ours)
+}
+
+fn queried(facts: &[(Thing, Standing)], target: &str) -> String {
+    match verdict(&[], facts, target, "") {
+        Verdict::Requeried(query) => query,
+        other => panic!("{target}: {other:?}"),
+    }
+}
+
+fn judged(call: &Call, body: &str, facts: &Facts) -> Verdict {
+    judge(call, Json::parse(body.as_bytes()).unwrap(), &policy(&[]), facts, &resolve)
+}
+
+#[test]
+fn networks_are_ours_or_common_by_whatever_way_they_are_joined() {
+    let theirs = |name: &str| (Thing::Network(name.to_owned()), Standing::Strange);
+    let endpoint = json!({ "NetworkingConfig": { "EndpointsConfig": { "theirs": {} } } });
+    // The id outweighs the name.
+    let by_id = json!({ "NetworkingConfig": { "EndpointsConfig": { "mine": { "NetworkID": "theirs" } } } });
+    let linked = json!({ "NetworkingConfig": { "EndpointsConfig": { "mine": { "Links": ["stranger:db"] } } } });
+    let mine = [(Thing::Network("mine".to_owned()), Standing::Ours), theirs("theirs")];
+    for body in [endpoint, by_id, linked] {
+        assert_eq!(refused(&verdict(&[], &mine, "/containers/create", &body.to_string())), "foreign", "{body}");
+    }
+    let connect = |target: &str, settings: &str| {
+        let body = format!("{{\"Container\":\"c\",\"EndpointConfig\":{settings}}}");
+        verdict(&[], &[ours("c"), mine[0].clone(), mine[1].clone()], target, &body)
+    };
+    assert_eq!(refused(&connect("/networks/theirs/connect", "null")), "foreign");
+    assert_eq!(refused(&connect("/networks/mine/connect", "{\"networkid\":\"theirs\"}")), "foreign");
+    assert_eq!(refused(&connect("/networks/mine/connect", "{\"Links\":[\"stranger\"]}")), "foreign");
+    assert!(matches!(connect("/networks/mine/connect", "{\"Links\":[\"c:db\"],\"IPAMConfig\":null}"), Verdict::Rewritten { .. }));
+    for name in ["bridge", "none", "default"] {
+        assert!(matches!(create(&json!({ "HostConfig": { "NetworkMode": name } })), Verdict::Rewritten { .. }), "{name}");
+    }
+    let common = (Thing::Network("0123".to_owned()), Standing::Common);
+    let body = json!({ "HostConfig": { "NetworkMode": "0123" } }).to_string();
+    assert!(matches!(verdict(&[], std::slice::from_ref(&common), "/containers/create", &body), Verdict::Rewritten { .. }));
+    let removal = judge(
+        &Call::read(&"DELETE".parse().unwrap(), "/networks/0123", None).unwrap(),
+        Json::parse(b"").unwrap(),
+        &policy(&[]),
+        &Facts(std::iter::once((common.0, common.1.into())).collect()),
+        &resolve,
+    );
+    assert_eq!(refused(&removal), "foreign", "everybody's to use, nobody's to remove");
+}
+
+#[test]
+fn a_network_stands_on_nothing_of_the_hosts() {
+    let make = |body: Value| verdict(&[], &[], "/networks/create", &body.to_string());
+    let bridge = |name: &str| make(json!({ "Name": "n", "Options": { "com.docker.network.bridge.name": name } }));
+    assert_eq!(refused(&bridge("docker0")), "host-network");
+    assert!(matches!(bridge("new0"), Verdict::Rewritten { .. }));
+    assert_eq!(refused(&make(json!({ "Name": "n", "ConfigFrom": { "Network": "theirs" } }))), "foreign");
+}
+
+#[test]
+fn an_update_moves_nothing_out_of_its_place() {
+    let update = |body: &str| verdict(&[], &[ours("c")], "/containers/c/update", body);
+    assert_eq!(refused(&update("{\"CgroupParent\":\"/elsewhere\"}")), "cgroup-parent");
+    assert_eq!(refused(&update("{\"Devices\":[{\"PathOnHost\":\"/dev/sda\"}]}")), "devices");
+}
+
+#[test]
+fn what_is_mounted_is_where_the_path_leads() {
+    let body = json!({ "HostConfig": {
+        "Binds": ["/ws/a/../data:/b:ro", "named:/c"],
+        "Mounts": [{ "Type": "bind", "Source": "/ws/a/../m", "Target": "/m" }, { "Type": "volume", "Target": "/v", "VolumeOptions": {
+            "DriverConfig": { "Options": { "o": "bind", "Device": "/ws/a/../v" } } } }] } });
+    let facts = [(Thing::Volume("named".to_owned()), Standing::Ours)];
+    let host = &rewritten(verdict(&[], &facts, "/containers/create", &body.to_string()))["HostConfig"];
+    assert_eq!(host["Binds"], json!(["/ws/data:/b:ro", "named:/c"]));
+    assert_eq!(host["Mounts"][0]["Source"], "/ws/m");
+    assert_eq!(host["Mounts"][1]["VolumeOptions"]["DriverConfig"]["Options"]["Device"], "/ws/v");
+    let volume = json!({ "DriverOpts": { "type": "none", "o": "bind", "device": "/ws/a/../v" } }).to_string();
+    let volume = rewritten(verdict(&[], &[(Thing::Volume(String::new()), Standing::Absent)], "/volumes/create", &volume));
+    assert_eq!(volume["DriverOpts"]["device"], "/ws/v");
+    assert_eq!(refused(&create(&json!({ "HostConfig": { "Binds": ["/ws/dangling/x:/y"] } }))), "never");
+}
+
+#[test]
+fn a_container_is_judged_again_when_it_starts() {
+    let start = |paths: &[&str], of_volume: &[&str]| {
+        let held = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        let container = Found { paths: held(paths), volumes: vec!["v".to_owned()], ..Standing::Ours.into() };
+        let volume = Found { paths: held(of_volume), ..Standing::Ours.into() };
+        let facts = [(Thing::Container("c".to_owned()), container), (Thing::Volume("v".to_owned()), volume)];
+        ["start", "restart"].map(|verb| judged(&call("POST", &format!("/containers/c/{verb}")), "", &Facts(facts.clone().into())))
+    };
+    // What leads where it is written was judged when it was made, by whoever made it.
+    assert_eq!(start(&["/ws/data", "/srv/allowed"], &["/srv/volume"]), [Verdict::Pass, Verdict::Pass]);
+    for refusal in start(&["/ws/link"], &[]).iter().chain(&start(&["/ws/data"], &["/ws/link/v"])) {
+        assert!(refused(refusal).starts_with("mount:/etc"), "{refusal:?}");
+    }
+    for target in ["/containers/c/start?checkpoint=x&checkpoint-dir=/root", "/containers/c/checkpoints"] {
+        assert_eq!(refused(&verdict(&[], &[ours("c")], target, "")), "unknown-endpoint", "{target}");
+    }
+    assert_eq!(start(&["/ws/dangling"], &[]).map(|verdict| refused(&verdict)), ["never", "never"]);
+}
+
+#[test]
+fn what_is_ours_is_removed_with_its_volumes_and_what_is_not_as_it_was_asked() {
+    let remove = |standing: Standing, query: Option<&str>| {
+        let call = Call::read(&"DELETE".parse().unwrap(), "/containers/c", query).unwrap();
+        let facts = Facts(std::iter::once((Thing::Container("c".to_owned()), standing.into())).collect());
+        judge(&call, Json::parse(b"").unwrap(), &policy(&["foreign"]), &facts, &resolve)
+    };
+    assert_eq!(remove(Standing::Ours, Some("force=1&V=0")), Verdict::Requeried("force=1&v=1".to_owned()));
+    assert_eq!(remove(Standing::Ours, None), Verdict::Requeried("v=1".to_owned()));
+    assert_eq!(remove(Standing::Strange, Some("force=1")), Verdict::Pass);
+}
+
+#[test]
+fn an_image_of_a_container_does_not_say_that_its_containers_are_ours() {
+    let query = queried(&[ours("c")], "/commit?container=c&changes=CMD%20a&changes=LABEL%20b%3Dc");
+    let changes = query.split('&').find_map(|pair| pair.strip_prefix("changes=")).unwrap();
+    for key in ["workspace", "owner", "run", "attempt", "origin", "spec"] {
+        assert!(changes.contains(&format!("io.opensculpt.{key}%3D%22%22")), "{key}: {changes}");
+    }
+    assert!(changes.contains("io.opensculpt.built.workspace%3D%22w1%22"), "{changes}");
+    assert!(query.ends_with("changes=CMD%20a&changes=LABEL%20b%3Dc"), "{query}");
+    let forged = verdict(&[], &[ours("c")], "/commit?container=c&changes=LABEL%20io.opensculpt.workspace%3Dw1", "");
+    assert_eq!(refused(&forged), "never");
+    for twice in ["/commit?container=c&container=stranger", "/commit?container=c&Container=stranger"] {
+        let refusal = std::panic::catch_unwind(|| refused(&verdict(&[], &[ours("c")], twice, "")));
+        assert_eq!(refusal.ok().as_deref(), Some("never"), "{twice}");
+    }
+}
+
+#[test]
+fn a_name_is_not_taken_from_a_strangers_image() {
+    let image = |name: &str, standing| (Thing::Image(name.to_owned()), standing);
+    for (target, name) in [
+        ("/build?t=a:1&t=x", "x:latest"),
+        ("/build?t=host:5000/x", "host:5000/x:latest"),
+        ("/commit?container=c&repo=x&tag=2", "x:2"),
+        ("/images/busybox/tag?repo=x", "x:latest"),
+        ("/images/create?fromSrc=-&repo=x&tag=3", "x:3"),
+    ] {
+        let with = |standing| {
+            let facts = [ours("c"), image("a:1", Standing::Absent), image(name, standing)];
+            verdict(&[], &facts, target, "")
+        };
+        assert_eq!(refused(&with(Standing::Strange)), "foreign", "{target}");
+        for standing in [Standing::Ours, Standing::Absent] {
+            assert!(!matches!(with(standing), Verdict::Refused(_)), "{target}");
+        }
+    }
+    assert_eq!(verdict(&[], &[], "/images/create?fromImage=x&tag=1", ""), Verdict::Pass, "to pull is to have what the name means");
+}
+
+#[test]
+fn a_build_has_the_parameters_that_docker_has() {
+    for name in ["nsoptions", "Devices", "addcaps", "SECRETS", "volumes", "ssh"] {
+        assert_eq!(refused(&verdict(&[], &[], &format!("/build?{name}=x"), "")), "unknown-endpoint", "{name}");
+    }
+    for (target, word) in [
+        ("/build?NetworkMode=host", "host-network"),
+        ("/build?networkmode=ns:%2Fproc%2F1%2Fns%2Fnet", "host-network"),
+        ("/build?CgroupParent=%2Fx", "cgroup-parent"),
+        ("/build?SecurityOpt=label%3Ddisable", "security-opt"),
+        ("/build?isolation=chroot", "security-opt"),
+        ("/build?outputs=type%3Dlocal,dest%3D%2Fetc", "unknown-endpoint"),
+        ("/build?networkmode=default&networkmode=host", "never"),
+        ("/build?networkmode=default&NETWORKMODE=host", "never"),
+        ("/build?network%C5%BFmode=host", "never"),
+    ] {
+        assert_eq!(refused(&verdict(&[], &[], target, "")), word, "{target}");
+    }
+    let query = queried(&[], "/build?Memory=99999999999&outputs=%5B%7B%22Type%22:%22tar%22%7D%5D&version=2&session=s");
+    assert!(query.contains("memory=268435456") && !query.contains("Memory"), "{query}");
+}
+
+#[test]
+fn buildkit_is_let_through_where_it_is_judged_and_its_cache_is_everybodys() {
+    assert_eq!(verdict(&[], &[], "/session", ""), Verdict::Pass);
+    assert_eq!(verdict(&["buildkit"], &[], "/grpc", ""), Verdict::Pass);
+    assert!(matches!(verdict(&[], &[], "/build/prune", ""), Verdict::Answered(text) if text.contains("SpaceReclaimed")));
+    assert_eq!(verdict(&["foreign"], &[], "/build/prune", ""), Verdict::Pass);
+}
