@@ -1,5 +1,9 @@
 //! The Docker endpoint in front of a real engine, with the clients that people use.
 
+mod clients;
+mod strangers;
+mod wire;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
