@@ -1,9 +1,11 @@
-//! The Docker endpoint beside the engine's own socket: 30 containers made, started and removed, round by round in turns.
+//! The Docker endpoint of a real attempt beside the engine's own socket: 30 containers made, started and removed, round by round in turns.
+//! Every call of an attempt waits for its permit, and is in the journal before and after.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream as Line};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,15 +13,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use opensculpt::adapters::docker_gateway::audit::{Audit, Described, Outcome};
-use opensculpt::adapters::docker_gateway::capability::Refusal;
-use opensculpt::adapters::docker_gateway::policy::{Limits, Policy};
-use opensculpt::adapters::docker_gateway::server::Gateway;
-use opensculpt::base::label::{Label, Origin};
 use serde_json::{Value, json};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
-use super::pair;
+use super::{SCULPT, pair};
 
 const ENGINE: &str = "/var/run/docker.sock";
 const IMAGE: &str = "sculpt-gw-busybox";
@@ -27,48 +24,53 @@ const IMAGE: &str = "sculpt-gw-busybox";
 /// Containers of each round.
 const CONTAINERS: usize = 30;
 
-/// Permits everything: the journal is measured elsewhere.
-struct Open;
-
-impl Audit for Open {
-    type Ticket = ();
-
-    async fn permit(&self, _: &Described) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn done(&self, (): (), _: Outcome) {}
-}
+/// Where the client in the attempt is told to do a round: set for the command of the phase alone.
+const TOLD: &str = "SCULPT_BENCH_TOLD";
 
 /// Measures it, where there is an engine.
 pub fn bench(folder: &Path) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if runtime.block_on(UnixStream::connect(ENGINE)).is_err() || !image(folder) {
         println!("gateway: SKIPPED, there is no Docker engine to forward to");
         return;
     }
-    let socket = folder.join("gw.sock");
-    let policy = Policy {
-        label: Label {
-            workspace: "sculpt-gw-bench".to_owned(),
-            owner: "bench/gateway".parse().expect("a place"),
-            run: "bench.1".to_owned(),
-            attempt: 1,
-            origin: Origin::Caught,
-        },
-        limits: Limits { memory: Some(64 << 20), nano_cpus: Some(1_000_000_000), pids: Some(64) },
-        parent: None,
-        workspace: folder.to_owned(),
-        real_sockets: vec![PathBuf::from(ENGINE)],
-        allow: std::collections::BTreeSet::new(),
+    let told = folder.join("told.sock");
+    let listener = UnixListener::bind(&told).expect("a socket");
+    let own = std::env::current_exe().expect("this program");
+    // The same limits as the rounds ask for, so that the engine does the same work on both sides.
+    let goal = format!(
+        "version: \"1\"\nname: bench\nphases:\n  work:\n    run: [\"{}\"]\n    env: {{ {TOLD}: \"{}\" }}\n    limits: {{ memory: 64Mi, cpus: 1, pids: 64 }}\n    timeout: 1h\n",
+        own.display(),
+        told.display()
+    );
+    fs::write(folder.join("goal.yaml"), goal).expect("a goal");
+    let mut run = Command::new(SCULPT);
+    let mut run = run.args(["run", "goal.yaml"]).current_dir(folder).stdout(Stdio::null()).spawn().expect("it starts");
+    let (mut line, _) = listener.accept().expect("the client in the attempt");
+    let mut answers = BufReader::new(line.try_clone().expect("a line")).lines();
+    let through = || {
+        line.write_all(b"go\n").expect("a line");
+        let took = answers.next().expect("an answer").expect("an answer");
+        Duration::from_nanos(took.parse().expect("nanoseconds"))
     };
-    // The endpoint has threads of its own, as it has in the supervisor.
-    let listener = runtime.block_on(async { UnixListener::bind(&socket).expect("a socket") });
-    runtime.spawn(async move { Gateway::serve(&listener, PathBuf::from(ENGINE), Arc::new(policy), Open).await });
-    let client = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let plain = || client.block_on(round(Path::new(ENGINE)));
-    let through = || client.block_on(round(&socket));
-    pair(&format!("create + start + remove of {CONTAINERS} containers"), "through the endpoint", through, "the engine's socket", plain);
+    let plain = || runtime.block_on(round(Path::new(ENGINE)));
+    pair(&format!("create + start + remove of {CONTAINERS} containers"), "in an attempt", through, "the engine's socket", plain);
+    line.shutdown(std::net::Shutdown::Both).expect("a line");
+    assert!(run.wait().expect("the run").success(), "the run of the benchmark fails");
+}
+
+/// The command of the phase: rounds through the endpoint that its environment leads to, one for each line. Says whether this is it.
+pub fn is_client() -> bool {
+    let Some(told) = std::env::var_os(TOLD) else { return false };
+    let host = std::env::var("DOCKER_HOST").expect("an endpoint");
+    let socket = PathBuf::from(host.strip_prefix("unix://").expect("a socket"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut line = Line::connect(told).expect("whoever tells");
+    for _ in BufReader::new(line.try_clone().expect("a line")).lines().map_while(Result::ok) {
+        let took = runtime.block_on(round(&socket));
+        writeln!(line, "{}", took.as_nanos()).expect("a line");
+    }
+    true
 }
 
 /// The image with busybox alone.
