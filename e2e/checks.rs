@@ -1,5 +1,7 @@
 //! The commands of checks: whatever is no longer asked has ended before anything follows it.
 
+use crate::docker::fixture::IMAGE;
+use crate::docker::left::{expect_nothing_in_docker, there_is_docker};
 use crate::world::workspace::Workspace;
 
 /// A check's command that says that it is up, and neither answers nor ends; one of it has left its session.
@@ -129,4 +131,51 @@ fn a_check_that_is_asked_again_can_be_stopped_and_nothing_is_known_of_it_then() 
     // What has not answered says nothing: the green is as old as it was.
     let status = workspace.status();
     assert_eq!((&status["outcome"], &status["phases"][0]["as_of"]), (&"verified".into(), &status["ended"]));
+}
+
+#[test]
+fn a_health_check_that_is_switched_off_is_asked_by_nobody() {
+    for health in ["{ test: [NONE] }", "{ disable: true }", "{ test: [CMD, \"false\"], disable: true }"] {
+        let workspace = Workspace::with_goal(&format!(
+            "
+version: \"1\"
+name: it
+phases:
+  a:
+    resources:
+      svc: {{ process: {{ run: sleep 86400.MARK }}, healthcheck: {health}, scope: goal }}
+    timeout: 20s
+"
+        ));
+        workspace.sculpt("run goal.yaml").run().expect(0);
+        assert_eq!(workspace.ps()["resources"][0]["state"], "ready", "{health}");
+        assert!(!workspace.read(".opensculpt/journal.jsonl").contains("\"do\":\"ask\""), "{health}: no command was permitted");
+    }
+}
+
+#[test]
+fn where_health_is_switched_off_that_of_the_image_is_not_waited_for_either() {
+    if !there_is_docker("health that is switched off") {
+        return;
+    }
+    for health in ["{ test: [NONE] }", "{ disable: true }"] {
+        let workspace = Workspace::new();
+        let check = "HEALTHCHECK --interval=1h CMD [\"/bin/busybox\", \"false\"]";
+        workspace.write("web/Dockerfile", &format!("FROM {IMAGE}\nENTRYPOINT [\"/bin/busybox\"]\n{check}\n"));
+        workspace.goal(&format!(
+            "
+version: \"1\"
+name: it
+phases:
+  a:
+    resources:
+      svc: {{ container: {{ build: web, command: sleep 3600 }}, healthcheck: {health}, scope: goal }}
+    timeout: 20s
+"
+        ));
+        workspace.sculpt("run goal.yaml").run().expect(0);
+        assert_eq!(workspace.ps()["resources"][0]["state"], "ready", "{health}");
+        workspace.sculpt("down it --volumes").run().expect(0);
+        expect_nothing_in_docker(&workspace, health);
+    }
 }

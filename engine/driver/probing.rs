@@ -11,6 +11,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::state::State;
 use crate::kernel::stock::Kind;
 use crate::manifest::check::{CheckKind, ContainerCheck, Exec};
+use crate::manifest::resource::HealthCheck;
 use crate::manifest::work::{OneOrMany, Run};
 use crate::ports::probe::Asked;
 
@@ -28,7 +29,7 @@ impl Texts<'_> {
                 let owner = Owner { resource: Some(name.clone()), ..self.run.owner(self.ix) };
                 let made = state.resource(&owner);
                 let container = made.and_then(|made| made.process.as_ref()?.container.clone());
-                if let Some(health) = resource.healthcheck.as_ref().filter(|health| !health.disable) {
+                if let Some(health) = resource.healthcheck.as_ref().filter(|health| !health.is_off()) {
                     if let (Some(test), Some(_)) = (&health.test, &resource.container) {
                         let argv = argv(&self.typed(&compose_test(test))?, None);
                         return Ok(Asked::Inside { reach: self.reach(), container, argv });
@@ -41,7 +42,10 @@ impl Texts<'_> {
                     }
                 }
                 if resource.container.is_some() {
-                    return Ok(Asked::Contained { reach: self.reach(), of: owner, container, state: None });
+                    // Where no health is to be asked for, that of its image is not either.
+                    let off = resource.healthcheck.as_ref().is_some_and(HealthCheck::is_off);
+                    let state = off.then(|| "running".to_owned());
+                    return Ok(Asked::Contained { reach: self.reach(), of: owner, container, state });
                 }
                 let process = made.and_then(|made| made.process.clone());
                 Ok(Asked::Serving { process, ports: self.ports(name, resource)? })

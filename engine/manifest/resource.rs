@@ -360,3 +360,10 @@ pub struct HealthCheck {
     #[serde(default)]
     pub disable: bool,
 }
+
+impl HealthCheck {
+    /// Whether there is to be none: `disable: true`, or Compose's `test: [NONE]`.
+    pub fn is_off(&self) -> bool {
+        self.disable || matches!(&self.test, Some(OneOrMany::Many(words)) if words.first().is_some_and(|first| first == "NONE"))
+    }
+}

@@ -45,7 +45,7 @@ fn one_kind(facts: &Facts<'_>, path: &[&str], kind: &CheckKind, health: Option<&
     }
     match kinds.as_slice() {
         [_] => {}
-        [] if health.is_some_and(|health| health.disable) => {}
+        [] if health.is_some_and(HealthCheck::is_off) => {}
         [] => {
             found.push(facts.document.error_at_key(path, "check-kind", "this check asks nothing").hint(format!("give it one of {KINDS}")));
         }
