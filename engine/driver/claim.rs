@@ -117,13 +117,18 @@ impl Engine {
     }
 
     /// Looks whether the ports of a phase are free, where this effect is the first step of an attempt.
-    pub(super) fn claim(&mut self, effect: &Effect) -> Result<(), TextError> {
+    pub(super) fn claim(&mut self, owner: &Owner, effect: &Effect) -> Result<(), TextError> {
         let (run, phase, step) = match effect {
             Effect::Make { run, phase, resource, .. } => (run, *phase, Step::Make(resource.clone())),
             Effect::Serve { run, phase, resource, .. } => (run, *phase, Step::Serve(resource.clone())),
             Effect::Work { run, phase, .. } => (run, *phase, Step::Work),
             _ => return Ok(()),
         };
+        // What is started again is no first step: it has had its ports, and says itself who has them now.
+        let again = |owner: &Owner| self.kernel.state().resource(owner).is_some_and(|made| made.restarts.done > 0);
+        if again(owner) {
+            return Ok(());
+        }
         let texts = self.texts(run, phase)?;
         if texts.planned().steps.first() != Some(&step) {
             return Ok(());

@@ -42,7 +42,7 @@ impl Engine {
         if let Some(process) = self.kernel.state().effects.get(&permit.id()).and_then(|open| open.process.clone()) {
             return self.watch_job(permit.effect(), process);
         }
-        self.claim(permit.effect())?;
+        self.claim(&owner, permit.effect())?;
         match permit.effect() {
             Effect::Prepare { run } => {
                 let (env, _) = self.prepare_texts(run)?;

@@ -277,6 +277,8 @@ fn read(file: &str, line: u64, text: &[u8], about: &mut HashMap<EffectId, String
         Record::ResourceReady { owner, .. }
         | Record::ResourceGone { owner, .. }
         | Record::Told { owner, .. }
+        | Record::Restarting { owner, .. }
+        | Record::NotRestarted { owner, .. }
         | Record::Collected { owner, .. }
         | Record::Leaked { owner, .. } => Some(owner.to_string()),
         Record::DownStarted { goal, .. } | Record::DownEnded { goal, .. } => Some(goal.to_string()),

@@ -24,6 +24,8 @@ impl Record {
             Self::ResourceReady { .. } => "resource_ready",
             Self::ResourceGone { .. } => "resource_gone",
             Self::Told { .. } => "told",
+            Self::Restarting { .. } => "restarting",
+            Self::NotRestarted { .. } => "not_restarted",
             Self::Collected { .. } => "collected",
             Self::Leaked { .. } => "leaked",
             Self::Worked { .. } => "worked",

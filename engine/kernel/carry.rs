@@ -175,6 +175,7 @@ impl Turn<'_> {
             completes && made.exit.is_some_and(Exit::is_success)
                 || matches!(made.state, ResourceState::Creating | ResourceState::Ready)
                     && made.exit.is_none()
+                    && made.restarts.away.is_none()
                     && !self.has_ended(&made.owner)
         })
     }

@@ -242,6 +242,15 @@ impl Turn<'_> {
     /// Closes a run whose last phase has ended: tears down what must not outlive it.
     pub(super) fn close_run_if_over(&mut self, id: &RunId) {
         let Some(run) = self.run(id).filter(|run| run.open == 0 && run.ended.is_none()) else { return };
+        // What is promised and away is waited for, as long as it may take.
+        let awaiting = run.stopping.is_none() && run.plan.indexed().any(|(phase, _)| self.is_good_and_away(run, phase));
+        if let Some(live) = self.live.runs.get_mut(id) {
+            live.awaiting = awaiting;
+        }
+        if awaiting {
+            return;
+        }
+        let Some(run) = self.run(id) else { return };
         let (goal, once, stopping) = (run.plan.goal.clone(), run.options.once, run.stopping.as_ref().map(|(reason, _)| *reason));
         // Before the teardown, which ends what is promised.
         let regressed = self.regressed(run);
@@ -289,6 +298,11 @@ impl Turn<'_> {
         self.live.runs.remove(id);
         self.over_within(id);
         self.promise_reverify(id);
+    }
+
+    /// Whether a green phase has promised a service that is being started again.
+    fn is_good_and_away(&self, run: &Run, phase: PhaseIx) -> bool {
+        run.phase(phase).state.outcome().is_some_and(Outcome::is_good) && self.promises_return(run, phase)
     }
 
     /// A promise of a green phase that is no longer kept.

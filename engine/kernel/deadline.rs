@@ -33,6 +33,11 @@ pub enum Deadline {
         /// Its place.
         owner: crate::base::owner::Owner,
     },
+    /// A service is to be started again, or to be waited for no longer.
+    Restart {
+        /// Its place.
+        owner: crate::base::owner::Owner,
+    },
     /// An engine that is at work collects by itself.
     Collection,
     /// The pause before the next attempt is over.

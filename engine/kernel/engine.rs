@@ -70,7 +70,7 @@ impl Kernel {
         let ours = |id: &RunId| super::state::goal_of(id) == goal.as_str();
         let waited = |id: &super::action::EffectId| self.state.effects.get(id).is_some_and(|open| open.owner.goal == *goal);
         self.live.recovering.is_some()
-            || self.live.questions.values().any(|question| ours(question.run()))
+            || self.live.questions.values().any(|question| ours(question.run()) && question.is_waited_for())
             || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str() && !teardown.collects())
             || self.live.waiters.iter().any(|(id, waiter)| waited(id) && !self.live.is_collected(waiter))
             || self.live.awaiting_down.contains_key(goal)
@@ -120,9 +120,7 @@ impl Turn<'_> {
         match input {
             Input::Request(request) => self.serve(request),
             Input::Seen { id, seen } => {
-                if !self.state.effects.contains_key(&id) {
-                    return;
-                }
+                let Some(place) = self.state.effects.get(&id).map(|open| open.owner.clone()) else { return };
                 let end = seen.is_end();
                 if end {
                     self.live.ended.remove(&id);
@@ -132,7 +130,8 @@ impl Turn<'_> {
                     return; // It is said, and nothing follows from it.
                 }
                 if let Some((at, name)) = self.live.service(id, end) {
-                    self.service_saw(&at, &name, id, &seen);
+                    let restarts = self.restart_saw(&place, id, &seen);
+                    self.service_saw(&at, &name, (id, restarts), &seen);
                 }
                 match self.live.waiter(id, end) {
                     Some(Waiter::Prepare(run)) => self.prepared(&run, seen),
@@ -182,6 +181,7 @@ impl Turn<'_> {
                 }
             }
             Asker::Ready { at, resource } => self.ready_answered(&at, &resource, answer),
+            Asker::Returned { at, resource } => self.returned_answered(&at, &resource, answer),
         }
     }
 
@@ -194,6 +194,7 @@ impl Turn<'_> {
                 Deadline::RunBudget { run } => self.run_late(&run),
                 Deadline::Reverify { run } => self.reverify(&run),
                 Deadline::Removal { owner } => self.remove_again(&owner),
+                Deadline::Restart { owner } => self.restart_due(&owner),
                 Deadline::Collection => self.collect_by_time(),
                 Deadline::Backoff { at } => {
                     if let Some(live) = self.live.runs.get_mut(&at.run)

@@ -58,6 +58,14 @@ impl State {
             }
             Record::Observed { id, seen } => self.observe(at, *id, seen),
             Record::ResourceReady { owner, evidence } => self.move_resource(at, owner, ResourceInput::Ready, evidence),
+            Record::Restarting { owner, .. } => {
+                self.move_resource(at, owner, ResourceInput::Restarting, "")?;
+                self.fold_restart(at, owner, record).map(drop)
+            }
+            Record::NotRestarted { owner, why } => match self.fold_restart(at, owner, record)? {
+                true => self.move_resource(at, owner, ResourceInput::Gone, why),
+                false => Ok(()),
+            },
             Record::ResourceGone { owner, evidence } => self.move_resource(at, owner, ResourceInput::Gone, evidence),
             Record::Told { owner, told } => {
                 self.fold_told(at, owner, told);
@@ -108,7 +116,13 @@ impl State {
                 made.made_by = id;
                 let goal = self.goals.get_mut(&owner.goal).ok_or_else(misfit)?;
                 if let Some(old) = goal.resources.shift_remove(owner) {
+                    if old.restarts.next.is_some() && (&old.run, old.attempt) == (run, *attempt) {
+                        made.restarts = old.restarts.clone().begun(at);
+                    }
                     made.succeed(old);
+                }
+                if made.kind.runs() {
+                    made.restarts.started = Some(at);
                 }
                 goal.resources.insert(owner.clone(), made);
                 goal.leaks.shift_remove(owner);
@@ -177,7 +191,8 @@ impl State {
         {
             self.caught_gone(at, &owner, (run, *phase, *attempt));
         }
-        self.observe_attempt(&effect, seen);
+        let restarted = self.resource(&owner).is_some_and(|made| made.made_by == id && made.restarts.done > 0);
+        self.observe_attempt(&effect, seen, restarted);
         let want = match (&effect, seen) {
             (Effect::Serve { run, phase, resource, .. }, Seen::Exited { usage, .. }) => {
                 self.want_of_memory(run, *phase, Some(resource), usage)
@@ -236,7 +251,7 @@ impl State {
     }
 
     /// What an effect tells about the attempt that asked for it, or about the run.
-    fn observe_attempt(&mut self, effect: &Effect, seen: &Seen) {
+    fn observe_attempt(&mut self, effect: &Effect, seen: &Seen, restarted: bool) {
         let (run, phase, attempt) = match effect {
             Effect::Prepare { run } => {
                 if *seen == Seen::Done
@@ -259,10 +274,18 @@ impl State {
                 entry.written.extend(outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
             // A service is simply started anew.
-            Seen::Failed { fault: super::fault::Fault::EngineDied, .. } => entry.interrupted = !matches!(effect, Effect::Serve { .. }),
+            Seen::Failed { fault: super::fault::Fault::EngineDied, .. } => entry.interrupted |= !matches!(effect, Effect::Serve { .. }),
+            Seen::Failed { .. } if restarted => {}
             Seen::Failed { fault, evidence } => entry.broken = Some((*fault, evidence.clone())),
             _ => {}
         }
+    }
+
+    /// What becomes of the restarts of a service. True where it stays away for good that was to be started again.
+    fn fold_restart(&mut self, at: Timestamp, owner: &Owner, record: &Record) -> Result<bool, Misfit> {
+        let made = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(owner));
+        let made = made.ok_or_else(|| Misfit { event: record.event(), why: format!("nothing was made at {owner}") })?;
+        Ok(made.restarting(at, record))
     }
 
     fn move_resource(&mut self, at: Timestamp, owner: &Owner, input: ResourceInput, evidence: &str) -> Result<(), Misfit> {
@@ -277,6 +300,11 @@ impl State {
         }
         resource.state = next;
         resource.ended_by_us |= input == ResourceInput::Stopping;
+        match input {
+            ResourceInput::Ready if resource.kind.runs() => resource.restarts.is_ready(),
+            ResourceInput::Stopping => resource.restarts.is_over(),
+            _ => {}
+        }
         if !evidence.is_empty() {
             evidence.clone_into(&mut resource.evidence);
         }

@@ -107,6 +107,8 @@ pub struct LiveRun {
     pub(super) left: BTreeSet<u32>,
     /// What could not be removed then.
     pub(super) unremoved: Vec<String>,
+    /// True once the last phase has ended, while a service that was promised is started again.
+    pub(super) awaiting: bool,
     /// True once the last phase has ended and the run is being closed.
     pub(super) closing: bool,
     /// True while the commands of checks that were asked before the first phase are being ended: nothing may begin beside them.
@@ -121,6 +123,7 @@ impl LiveRun {
         let under_way = |attempt: &Attempt| attempt.doing != Doing::Person;
         self.opening.is_some()
             || self.closing
+            || self.awaiting
             || !self.queue.is_empty()
             || !self.pausing.is_empty()
             || self.attempts.values().any(under_way)
@@ -130,7 +133,7 @@ impl LiveRun {
 impl Live {
     /// True while something is under way but waiting for a person.
     pub(super) fn is_busy(&self) -> bool {
-        !self.questions.is_empty()
+        self.questions.values().any(Question::is_waited_for)
             || !self.teardowns.is_empty()
             || !self.waiters.is_empty()
             || self.recovering.is_some()

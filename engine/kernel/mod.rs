@@ -41,6 +41,8 @@ pub mod record;
 mod recovery;
 mod requests;
 pub mod resource;
+pub mod restart;
+mod restarting;
 mod reverify;
 mod rollback;
 mod run;

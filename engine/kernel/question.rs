@@ -24,6 +24,7 @@ use super::state::goal_of;
 use super::teardown::{For, Target};
 use super::turn::Turn;
 use crate::base::name::Name;
+use crate::base::owner::Owner;
 use crate::base::time::{Span, Timestamp};
 
 /// Where a question stands.
@@ -91,6 +92,13 @@ pub enum Asker {
         /// When it is asked.
         stage: Stage,
     },
+    /// The readiness of a service that was started again: nobody waits for it but how its goal stands.
+    Returned {
+        /// The phase that has started it.
+        at: At,
+        /// The resource.
+        resource: Name,
+    },
     /// An attempt's readiness.
     Ready {
         /// The phase.
@@ -111,14 +119,21 @@ pub struct Question {
     last: Option<Answer>,
     /// The standing permit of a check that runs a command.
     permit: Option<EffectId>,
+    /// True where nobody wants its answer any more, while its command is at work.
+    dropped: bool,
 }
 
 impl Question {
     /// The run whose phase asks.
     pub(super) const fn run(&self) -> &RunId {
         match &self.asker {
-            Asker::Check { at, .. } | Asker::Ready { at, .. } => &at.run,
+            Asker::Check { at, .. } | Asker::Ready { at, .. } | Asker::Returned { at, .. } => &at.run,
         }
+    }
+
+    /// Whether somebody waits for its end: an attempt, or a person; or it is over once its command is.
+    pub(super) const fn is_waited_for(&self) -> bool {
+        self.dropped || !matches!(self.asker, Asker::Returned { .. })
     }
 }
 
@@ -129,10 +144,11 @@ impl Turn<'_> {
         if let Some(until) = patience.until {
             self.set_deadline(until, Deadline::Patience { question: id });
         }
-        let permit = self.permit_for(id, &about);
-        let question = Question { state: QuestionState::Asking, about, asker, patience, tries: 1, last: None, permit };
+        let permit = self.permit_for(id, &about, &asker);
+        let question = Question { state: QuestionState::Asking, about, asker, patience, tries: 1, last: None, permit, dropped: false };
         self.try_once(id, &question);
-        if let Some(attempt) = self.live.attempt(question.asker.at()) {
+        // What an attempt asks ends with it.
+        if let Some(attempt) = self.live.attempt(question.asker.at()).filter(|_| question.is_waited_for()) {
             attempt.questions.insert(id);
         }
         self.live.questions.insert(id, question);
@@ -140,7 +156,7 @@ impl Turn<'_> {
     }
 
     /// A check that runs a command changes the world as any command may: it needs a permit, which stands for its life.
-    fn permit_for(&mut self, id: QuestionId, about: &About) -> Option<EffectId> {
+    fn permit_for(&mut self, id: QuestionId, about: &About, asker: &Asker) -> Option<EffectId> {
         let (run, phase, executes) = match about {
             About::Check { run, phase, check, .. } => {
                 let planned = self.run(run)?.plan.phase(*phase);
@@ -149,14 +165,18 @@ impl Turn<'_> {
             }
             About::Ready { run, phase, resource } => {
                 let health = self.run(run)?.plan.phase(*phase).resource(resource)?.healthcheck.as_ref()?;
-                (run, *phase, health.kind.exec.is_some() || health.test.is_some())
+                (run, *phase, !health.is_off() && (health.kind.exec.is_some() || health.test.is_some()))
             }
         };
         if !executes {
             return None;
         }
         let owner = self.run(run)?.owner(phase);
-        Some(self.request(owner, Effect::Ask { run: run.clone(), phase, question: id }, Waiter::Nobody))
+        let effect = Effect::Ask { run: run.clone(), phase, question: id };
+        Some(match asker {
+            Asker::Returned { .. } => self.permit(owner, effect),
+            Asker::Check { .. } | Asker::Ready { .. } => self.request(owner, effect, Waiter::Nobody),
+        })
     }
 
     fn try_once(&mut self, id: QuestionId, question: &Question) {
@@ -166,6 +186,11 @@ impl Turn<'_> {
     /// A try was answered. Gives the final answer with who waits for it, where this was it.
     pub(super) fn answered(&mut self, id: QuestionId, answer: Answer) -> Option<(Asker, Answer)> {
         let question = self.live.questions.get_mut(&id)?;
+        if question.dropped {
+            question.state = QuestionState::Answered;
+            self.close_question(id);
+            return None;
+        }
         let left = question.patience.retries.is_none_or(|retries| question.tries <= retries);
         question.state = question.state.on(QuestionInput::Answer { said: answer.said, left })?;
         if question.state == QuestionState::Answered {
@@ -235,6 +260,31 @@ impl Turn<'_> {
         }
     }
 
+    /// Stops asking whether a service that was started again is ready. A command that is at it is done first; true where there is one.
+    pub(super) fn stop_asking(&mut self, owner: &Owner) -> bool {
+        let about = |question: &Question| match &question.asker {
+            Asker::Returned { at, resource } => Some((at.clone(), resource.clone())),
+            _ => None,
+        };
+        let asked: Vec<(QuestionId, At, Name)> =
+            self.live.questions.iter().filter_map(|(id, question)| about(question).map(|(at, name)| (*id, at, name))).collect();
+        let mut at_work = false;
+        for (id, at, name) in asked {
+            let place = self.owner(&at).map(|place| Owner { resource: Some(name), ..place });
+            if place.as_ref() != Some(owner) {
+                continue;
+            }
+            match self.live.questions.get_mut(&id) {
+                Some(question) if question.state == QuestionState::Asking && question.permit.is_some() => {
+                    question.dropped = true;
+                    at_work = true;
+                }
+                _ => drop(self.close_question(id)),
+            }
+        }
+        at_work
+    }
+
     /// Stops asking what no attempt asks, of the questions at this stage about this goal, and ends the commands that are at it.
     ///
     /// Whoever waits for an answer is told once they have ended that there is none.
@@ -284,7 +334,7 @@ impl Asker {
     /// The phase that asks.
     pub const fn at(&self) -> &At {
         match self {
-            Self::Check { at, .. } | Self::Ready { at, .. } => at,
+            Self::Check { at, .. } | Self::Ready { at, .. } | Self::Returned { at, .. } => at,
         }
     }
 }

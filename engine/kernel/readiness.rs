@@ -7,11 +7,13 @@ use super::fault::Fault;
 use super::input::At;
 use super::question::{Asker, Patience};
 use super::record::Record;
+use super::resource::ResourceState;
 use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::manifest::kind::Kind;
+use crate::manifest::phase::Phase;
 use crate::manifest::resource::{HealthCheck, Scope};
 use crate::plan::sealed::Step;
 
@@ -23,6 +25,15 @@ const START_INTERVAL: (Span, Span) = (Span(20), Span(500));
 
 /// How long one look may take where the health check does not say.
 const LOOK_TIMEOUT: Span = Span::seconds(30);
+
+/// The longest pause between two looks at something that was started again, whose readiness nobody but the goal's standing waits for.
+const RETURN_INTERVAL: Span = Span::seconds(5);
+
+/// How long a service may take to become ready.
+pub(super) fn patience(spec: &Phase, name: &Name) -> Span {
+    let health = spec.resources.get(name).and_then(|resource| resource.healthcheck.as_ref());
+    health.and_then(health_patience).or(spec.timeout).unwrap_or(DEFAULT_READINESS)
+}
 
 /// How long a health check waits for the first success: Compose's `start_period + retries × interval`; none where it says nothing of it.
 fn health_patience(health: &HealthCheck) -> Option<Span> {
@@ -48,12 +59,23 @@ impl Turn<'_> {
         let Some(run) = self.run(&of.run) else { return };
         let spec = &run.plan.phase(of.phase).spec;
         let health = spec.resources.get(name).and_then(|resource| resource.healthcheck.as_ref());
-        let patience = health.and_then(health_patience).or(spec.timeout).unwrap_or(DEFAULT_READINESS);
+        let patience = patience(spec, name);
         let timeout = health.and_then(|health| health.timeout).unwrap_or(LOOK_TIMEOUT);
         let interval = health.and_then(|health| health.start_interval).map_or(START_INTERVAL, |interval| (interval, interval));
         let about = About::Ready { run: of.run.clone(), phase: of.phase, resource: name.clone() };
         let asker = Asker::Ready { at: at.clone(), resource: name.clone() };
         self.ask(about, asker, Patience { timeout, retries: None, interval, until: Some(self.now + patience) });
+    }
+
+    /// Asks whether a service that was started again is ready, until it is, or has ended. Whoever needs it waits no longer than it may take.
+    pub(super) fn ask_until_ready(&mut self, at: At, name: Name) {
+        let Some(run) = self.run(&at.run) else { return };
+        let health = run.plan.phase(at.phase).spec.resources.get(&name).and_then(|resource| resource.healthcheck.as_ref());
+        let timeout = health.and_then(|health| health.timeout).unwrap_or(LOOK_TIMEOUT);
+        let first = health.and_then(|health| health.start_interval).unwrap_or(START_INTERVAL.0);
+        let about = About::Ready { run: at.run.clone(), phase: at.phase, resource: name.clone() };
+        let interval = (first, RETURN_INTERVAL.max(first));
+        self.ask(about, Asker::Returned { at, resource: name }, Patience { timeout, retries: None, interval, until: None });
     }
 
     /// A readiness has its answer.
@@ -64,13 +86,23 @@ impl Turn<'_> {
             Some(Doing::RollingBack(index)) => return self.back_answered(at, index, name, answer),
             _ => return,
         };
+        let owner = Owner { resource: Some(name.clone()), ..owner };
+        let away = self.state.resource(&owner).is_some_and(|made| made.restarts.away.is_some());
+        if answer.said == Said::Pass && away && !self.is_there(&owner) {
+            // The one that was seen to be ready has ended since, and is started again.
+            return self.ask_ready(at, at, name);
+        }
         if answer.said == Said::Pass {
-            let owner = Owner { resource: Some(name.clone()), ..owner };
             self.record(Record::ResourceReady { owner, evidence: answer.evidence });
             self.take_step(at, index + 1);
         } else {
             self.fail(at, Fault::NotReady, format!("{name} was not ready in time: {}", answer.evidence));
         }
+    }
+
+    /// Whether a service runs that is not known to be ready.
+    pub(super) fn is_there(&self, owner: &Owner) -> bool {
+        self.state.resource(owner).is_some_and(|made| made.state == ResourceState::Creating && made.process.is_some())
     }
 
     /// Waits until a service has ended well.
@@ -90,7 +122,12 @@ impl Turn<'_> {
     /// A service has ended that should run, or not so: where the kernel has killed it for want of memory, that is why.
     fn service_ended(&mut self, at: &At, name: &Name, why: &str) {
         let owner = self.owner(at).map(|owner| Owner { resource: Some(name.clone()), ..owner });
-        let usage = owner.and_then(|owner| self.state.resource(&owner)).map(|resource| resource.usage).unwrap_or_default();
+        let made = owner.and_then(|owner| self.state.resource(&owner));
+        let usage = made.map(|resource| resource.usage).unwrap_or_default();
+        let why = match made.and_then(|resource| resource.restarts.given_up.as_ref()) {
+            Some(given_up) => &format!("{why}; {given_up}"),
+            None => why,
+        };
         match self.state.want_of_memory(&at.run, at.phase, Some(name), &usage) {
             Some(want) => self.fail(at, Fault::OutOfMemory, format!("{name} was {want} ({why})")),
             None => self.fail(at, Fault::ServiceExited, why.to_owned()),
@@ -98,7 +135,11 @@ impl Turn<'_> {
     }
 
     /// Something was seen of a service that this engine started.
-    pub(super) fn service_saw(&mut self, at: &At, name: &Name, id: EffectId, seen: &Seen) {
+    /// Where that is a matter of its restarts, nobody waits for its end.
+    pub(super) fn service_saw(&mut self, at: &At, name: &Name, (id, restarts): (EffectId, bool), seen: &Seen) {
+        if restarts {
+            return self.service_returns(at, name, id);
+        }
         let exit = match seen {
             Seen::Exited { exit, .. } => Some(*exit),
             Seen::Failed { .. } => Some(Exit::Unseen),
@@ -122,7 +163,9 @@ impl Turn<'_> {
         match (seen, step) {
             // One that is seen to end before it is seen to start has started: what waits for it sees its exit.
             (Seen::Started { .. } | Seen::Exited { .. }, Step::Serve(serving)) if serving == *name => self.take_step(at, index + 1),
-            (Seen::Failed { fault, evidence }, _) => self.fail(at, *fault, evidence.clone()),
+            (Seen::Failed { fault, evidence }, Step::Serve(waited) | Step::Ready(waited) | Step::Complete(waited)) if waited == *name => {
+                self.fail(at, *fault, evidence.clone());
+            }
             (Seen::Exited { .. }, Step::Complete(waited)) if waited == *name => self.wait_complete(at, name),
             (Seen::Exited { exit, .. }, Step::Ready(waited)) if waited == *name => {
                 self.service_ended(at, name, &format!("{name} ended with {exit} before it was ready"));
@@ -131,7 +174,22 @@ impl Turn<'_> {
         }
     }
 
-    /// A promise of this phase that is no longer kept, in words.
+    /// A service of an attempt is started again, or has been: its readiness is waited for as before.
+    fn service_returns(&mut self, at: &At, name: &Name, id: EffectId) {
+        let Some(attempt) = self.live.attempt(at) else { return };
+        if attempt.services.get(name) == Some(&id) && !self.state.effects.contains_key(&id) {
+            attempt.services.remove(name);
+        }
+        let started = attempt.making == Some(id) && attempt.making.take().is_some();
+        match attempt.doing {
+            // It was seen to end before it was seen to start: it has started.
+            Doing::Stepping(index) if started => self.take_step(at, index + 1),
+            Doing::Closing => self.try_close(at),
+            _ => {}
+        }
+    }
+
+    /// A promise of this phase that is no longer kept, in words. One that is away and may still be back in time is kept.
     pub(super) fn dead_promise(&self, at: &At) -> Option<(Fault, String)> {
         let run = self.run(&at.run)?;
         let planned = run.plan.phase(at.phase);
@@ -144,13 +202,21 @@ impl Turn<'_> {
             if completes && resource.exit.is_some_and(Exit::is_success) {
                 return None;
             }
+            if self.state.is_coming_back(resource, self.now) {
+                return None;
+            }
             let fault = if resource.usage.oom_kills > 0 { Fault::OutOfMemory } else { Fault::ServiceExited };
             let how = match resource.exit {
                 Some(_) if fault == Fault::OutOfMemory => format!("was {}", resource.evidence),
                 Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => format!("ended with {exit}"),
                 Some(Exit::Unseen) | None => resource.evidence.clone(),
             };
-            let gone = !resource.state.is_live() || resource.exit.is_some();
+            let how = match (&resource.restarts.given_up, resource.restarts.away) {
+                (Some(why), _) => format!("stays down: {why}"),
+                (None, Some(_)) => format!("was started again ({}), and is not ready again", resource.restarts.why),
+                (None, None) => how,
+            };
+            let gone = !resource.state.is_live() || resource.exit.is_some() || resource.restarts.away.is_some();
             (gone && !resource.ended_by_us).then(|| (fault, format!("{owner} {how}")))
         })
     }

@@ -145,6 +145,24 @@ pub enum Record {
         /// What became of it.
         told: Told,
     },
+    /// A service has ended, or could not be started again, and will be started again.
+    Restarting {
+        /// The service.
+        owner: Owner,
+        /// How it ended.
+        why: String,
+        /// How many of its restarts count against its limits with this one.
+        count: u32,
+        /// When it is started again.
+        at: Timestamp,
+    },
+    /// A service has ended and is not started again, although its policy says so.
+    NotRestarted {
+        /// The service.
+        owner: Owner,
+        /// Why not.
+        why: String,
+    },
     /// Something that nobody wants, or that its manifest lets go, is collected: what follows ends it.
     Collected {
         /// Its place.

@@ -6,7 +6,7 @@
 //! | a scope in which somebody runs whom no record knows | swept: an engine had started it and not yet written it down |
 //! | any other effect that was asked for | over, its end unseen; whoever needed it asks again |
 //! | the limits of a goal whose run goes on | set anew, for what will be started |
-//! | a teardown of a goal | gone on with |
+//! | a teardown of a goal, or a restart | gone on with |
 //! | a run | gone on with, once all that is to be swept is swept: no two copies are ever alive. Where that cannot be, it stops: what is under way ends, and only `finally` that has not begun still begins |
 //!
 //! | a phase of such a run is | then |
@@ -156,6 +156,7 @@ impl Turn<'_> {
         for (goal, volumes) in falling {
             self.fall(goal, volumes);
         }
+        self.take_up_restarts();
         let runs = self.state.goals.values().filter_map(|goal| goal.run.as_ref()).filter(|run| run.ended.is_none());
         let unended: Vec<RunId> = runs.map(|run| run.id.clone()).collect();
         for run in unended {
@@ -291,7 +292,7 @@ impl Turn<'_> {
         let Some(run) = self.run(&at.run) else { return attempt };
         for name in run.plan.phase(at.phase).spec.resources.keys() {
             let made = made(run, at.phase, name, &|owner| self.state.resource(owner));
-            if let Some(exit) = made.and_then(|resource| resource.exit) {
+            if let Some(exit) = made.filter(|resource| resource.restarts.next.is_none()).and_then(|resource| resource.exit) {
                 attempt.exits.insert(name.clone(), exit);
             }
         }
@@ -388,8 +389,9 @@ fn next_step<'s>(run: &Run, ix: PhaseIx, resource: &dyn Fn(&Owner) -> Option<&'s
     let (planned, entry) = (run.plan.phase(ix), run.phase(ix));
     let made = |name: &Name| made(run, ix, name, resource);
     let done = |step: &Step| match step {
-        Step::Make(name) | Step::Ready(name) => made(name).is_some_and(|made| made.state == ResourceState::Ready),
-        Step::Serve(name) => made(name).is_some_and(|made| made.process.is_some() || made.exit.is_some()),
+        Step::Make(name) => made(name).is_some_and(|made| made.state == ResourceState::Ready),
+        Step::Ready(name) => made(name).is_some_and(Resource::was_ready),
+        Step::Serve(name) => made(name).is_some_and(|made| made.process.is_some() || made.exit.is_some() || made.restarts.done > 0),
         Step::Complete(name) => made(name).and_then(|made| made.exit).is_some_and(Exit::is_success),
         // Where checks will tell how it ended, what comes after it may have begun.
         Step::Work => entry.exit.is_some_and(|exit| exit.is_success() || exit == Exit::Unseen && planned.checks() > 0),

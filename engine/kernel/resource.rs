@@ -6,6 +6,7 @@
 //! | creating  | ready    | ready     |
 //! | creating, ready, unhealthy | failing | unhealthy |
 //! | unhealthy | ready    | ready     |
+//! | unhealthy, gone | restarting | unhealthy |
 //! | creating, ready, unhealthy, stopping | stopping | stopping |
 //! | creating, ready, unhealthy, stopping | gone | gone |
 //! | gone      | creating | creating  |
@@ -40,6 +41,8 @@ pub enum ResourceInput {
     Ready,
     /// It is not, or no longer, ready.
     Failing,
+    /// It has ended, and is to be started again.
+    Restarting,
     /// It is being ended.
     Stopping,
     /// A look has shown that nothing is left.
@@ -54,6 +57,7 @@ impl ResourceState {
             (Self::Declared | Self::Gone, I::Creating) => Some(Self::Creating),
             (Self::Creating | Self::Unhealthy, I::Ready) => Some(Self::Ready),
             (Self::Creating | Self::Ready | Self::Unhealthy, I::Failing) => Some(Self::Unhealthy),
+            (Self::Unhealthy | Self::Gone, I::Restarting) => Some(Self::Unhealthy),
             (Self::Creating | Self::Ready | Self::Unhealthy | Self::Stopping, I::Stopping) => Some(Self::Stopping),
             (Self::Creating | Self::Ready | Self::Unhealthy | Self::Stopping, I::Gone) => Some(Self::Gone),
             _ => None,

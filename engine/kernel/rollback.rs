@@ -129,7 +129,8 @@ impl Turn<'_> {
 
     /// Waits until a service that was started again is ready. One that an earlier engine had started again is this attempt's business now.
     fn wait_back(&mut self, at: &At, of: &At, owner: &Owner, name: &Name) {
-        let Some((id, exit)) = self.state.resource(owner).map(|resource| (resource.made_by, resource.exit)) else { return };
+        let exit = |resource: &Resource| resource.exit.filter(|_| resource.restarts.next.is_none());
+        let Some((id, exit)) = self.state.resource(owner).map(|resource| (resource.made_by, exit(resource))) else { return };
         if let Some(exit) = exit {
             return self.give_up(at, &format!("{name} ended with {exit}"));
         }
@@ -159,7 +160,12 @@ impl Turn<'_> {
         if answer.said != Said::Pass {
             return self.give_up(at, &format!("{name} was not ready in time: {}", answer.evidence));
         }
-        self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+        if self.is_there(&owner) {
+            self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+        } else if self.state.resource(&owner).is_none_or(|made| made.state != ResourceState::Ready) {
+            // The one that was seen to be ready has ended since, and is started again.
+            return self.step_back(at, index);
+        }
         self.step_back(at, index + 1);
     }
 
@@ -257,7 +263,7 @@ impl Turn<'_> {
         let made = owner.as_ref().and_then(|owner| self.state.resource(owner));
         let made = made.filter(|made| made.run == back.of.run && made.attempt == back.attempt && !made.ended_by_us);
         made.is_some_and(|made| match back.step {
-            Step::Serve(_) => made.process.is_some() || made.exit.is_some(),
+            Step::Serve(_) => made.process.is_some() || made.exit.is_some() || made.restarts.done > 0,
             _ => made.state == ResourceState::Ready,
         })
     }

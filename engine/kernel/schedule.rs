@@ -62,6 +62,10 @@ impl Turn<'_> {
                         self.end_unmet(&at, why);
                         continue;
                     }
+                    if self.awaits_return(&at) {
+                        (from, held) = (PhaseIx(phase.0 + 1), held + 1);
+                        continue;
+                    }
                     match self.admission(&at, ledger) {
                         Admission::Starts => {
                             self.unqueue(&at);

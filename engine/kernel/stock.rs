@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::action::{EffectId, Exit, ProcessMark, RunId, StopPolicy};
 use super::call::Caught;
 use super::resource::ResourceState;
+use super::restart::Restarts;
 use super::usage::Usage;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -67,6 +68,9 @@ pub struct Resource {
     pub since: Timestamp,
     /// What a custom resource put out.
     pub outputs: IndexMap<Name, String>,
+    /// How often it was started again, and whether it will be.
+    #[serde(default, skip_serializing_if = "Restarts::is_none")]
+    pub restarts: Restarts,
     /// What it is in the container engine, where no manifest declares it and a command made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caught: Option<Caught>,
@@ -113,6 +117,7 @@ impl Resource {
             evidence: String::new(),
             since: now,
             outputs: IndexMap::new(),
+            restarts: Restarts::default(),
             caught: None,
         }
     }

@@ -3,6 +3,7 @@
 //! | state  | input                        | next                          |
 //! |--------|------------------------------|-------------------------------|
 //! | ending | a place is empty or removed  | ending, or the next wave, or over |
+//! | ending | what is being started again is there | ending |
 //! | ending | processes survive, tries left | ending (they are killed again) |
 //! | ending | processes survive, no tries left | ending; they are reported, and leak |
 //! | ending | it could not be done, tries left | ending (it is tried again) |
@@ -118,7 +119,7 @@ pub struct Teardown {
 struct Going {
     owner: Owner,
     effect: Effect,
-    /// From 1.
+    /// From 1; 0 while it is being started, and cannot be ended yet.
     tries: u32,
 }
 
@@ -172,6 +173,7 @@ impl Turn<'_> {
             return;
         }
         let (owner, effect) = match target {
+            Target::Processes(owner, stop) if self.ends_once_started(id, &owner, stop) => return,
             Target::Processes(owner, stop) => (owner, Effect::End { stop }),
             Target::Made(owner) => {
                 let Some(resource) = self.state.resource(&owner).filter(|resource| resource.state.is_live()) else { return };
@@ -189,11 +191,45 @@ impl Turn<'_> {
         self.go_on(id, owner, effect, 1);
     }
 
+    /// Waits for a service that is being started again, since it cannot be ended before it is there. False where none is.
+    fn ends_once_started(&mut self, id: TeardownId, owner: &Owner, stop: StopPolicy) -> bool {
+        let Some(made) = self.state.resource(owner).filter(|made| made.restarts.done > 0) else { return false };
+        let serve = made.made_by;
+        if self.state.effects.get(&serve).is_none_or(|open| open.process.is_some()) {
+            return false;
+        }
+        if made.kind == Kind::Container {
+            // Its image may be on its way.
+            self.request(owner.clone(), Effect::End { stop }, Waiter::Nobody);
+        }
+        self.live.waiters.insert(serve, Waiter::Teardown(id));
+        if let Some(teardown) = self.live.teardowns.get_mut(&id) {
+            teardown.open.insert(serve, Going { owner: owner.clone(), effect: Effect::End { stop }, tries: 0 });
+        }
+        true
+    }
+
     /// Asks for the end of a place, for the first time or again.
     fn go_on(&mut self, id: TeardownId, owner: Owner, effect: Effect, tries: u32) {
+        if matches!(effect, Effect::End { .. }) && owner.resource.is_some() && self.stop_asking(&owner) {
+            self.end_asking(&owner);
+        }
         let asked = self.request(owner.clone(), effect.clone(), Waiter::Teardown(id));
         if let Some(teardown) = self.live.teardowns.get_mut(&id) {
             teardown.open.insert(asked, Going { owner, effect, tries });
+        }
+    }
+
+    /// Kills the command that asks whether a service is ready which is ended now. Where an attempt is at work in its phase it is left to
+    /// its own timeout: that place is not ours to end.
+    fn end_asking(&mut self, owner: &Owner) {
+        let place = Owner { resource: None, ..owner.clone() };
+        let busy = self.live.runs.iter().any(|(run, live)| {
+            let attempts = live.attempts.keys().map(|phase| At { run: run.clone(), phase: *phase });
+            attempts.into_iter().any(|at| self.owner(&at).as_ref() == Some(&place))
+        });
+        if !busy {
+            self.request(place, Effect::End { stop: StopPolicy::KILL }, Waiter::Nobody);
         }
     }
 
@@ -209,7 +245,7 @@ impl Turn<'_> {
         let mut collecting = self.live.teardowns.iter().filter(|(other, teardown)| **other != id && teardown.collects());
         let Some((from, effect)) = collecting.find_map(|(other, teardown)| Some((*other, ends(teardown)?))) else { return false };
         let Some(mut going) = self.live.teardowns.get_mut(&from).and_then(|teardown| teardown.open.remove(&effect)) else { return false };
-        going.tries = 1;
+        going.tries = going.tries.min(1);
         if let Some(teardown) = self.live.teardowns.get_mut(&id) {
             teardown.open.insert(effect, going);
         }
@@ -221,6 +257,15 @@ impl Turn<'_> {
     /// An effect of a teardown has ended.
     pub(super) fn teardown_saw(&mut self, id: TeardownId, effect: EffectId, seen: &Seen) {
         let Some(going) = self.live.teardowns.get_mut(&id).and_then(|teardown| teardown.open.remove(&effect)) else { return };
+        if going.tries == 0 {
+            // What was being started is there, or is not.
+            self.live.waiters.remove(&effect);
+            let there = matches!(seen, Seen::Started { .. });
+            if there || self.state.resource(&going.owner).is_some_and(|made| made.state.is_live()) {
+                return self.go_on(id, going.owner, going.effect, 1);
+            }
+            return self.next_wave(id);
+        }
         // What is collected has all the time that it takes: it is tried again later.
         let tries = if self.live.teardowns.get(&id).is_some_and(Teardown::collects) { 1 } else { TRIES };
         match seen {
@@ -285,6 +330,9 @@ impl Turn<'_> {
     pub(super) fn hurry(&mut self, goal: &Name) {
         for teardown in self.live.teardowns.values_mut().filter(|teardown| teardown.purpose.goal() == goal.as_str()) {
             kill(teardown.waves.values_mut().flatten());
+            for going in teardown.open.values_mut().filter(|going| going.tries == 0) {
+                going.effect = Effect::End { stop: StopPolicy::KILL };
+            }
         }
         let gentle: Vec<Owner> = self
             .state

@@ -68,7 +68,7 @@ impl<'k> Turn<'k> {
         id
     }
 
-    fn permit(&mut self, owner: Owner, effect: Effect) -> EffectId {
+    pub(super) fn permit(&mut self, owner: Owner, effect: Effect) -> EffectId {
         let id = EffectId(self.state.last_effect + 1);
         self.record(Record::Requested { id, owner, effect });
         id

@@ -42,7 +42,7 @@ fn a_run_that_waits_for_nobody_but_its_own_earlier_services_fails_instead() {
 
 /// A host of which so many MiB may be promised, and of whose memory so much is used, in percent.
 #[expect(clippy::unnecessary_wraps, reason = "a look may also fail")]
-fn host(room: u64, used: u64) -> Sighting {
+pub(super) fn host(room: u64, used: u64) -> Sighting {
     Ok(Sight { vitals: Vitals { total: 1000, available: 1000 - used * 10, psi: None }, room: room * MIB })
 }
 

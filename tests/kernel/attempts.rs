@@ -291,7 +291,7 @@ fn a_service_that_is_never_ready_fails_after_two_minutes_or_the_timeout_and_is_e
 #[test]
 fn a_service_that_ends_before_it_is_ready_fails_at_once() {
     let mut world = World::new();
-    world.play("a").service = Service { ready_after: None, lives: Some(100), exit: Exit::Code(3), broken: false };
+    world.play("a").service = Service { ready_after: None, lives: Some(100), exit: Exit::Code(3), ..Service::default() };
     world.carry_out(plan(1, vec![server("a").retry(3, 10, 1.0, 10)]));
     assert_eq!((world.outcome("a"), world.phase("a").fault), (Outcome::Failed, Some(Fault::ServiceExited)));
     assert_eq!((world.phase("a").attempt, world.phase("a").failures.len()), (3, 2));
@@ -311,7 +311,7 @@ fn a_service_that_cannot_be_started_fails_with_its_evidence() {
 fn a_service_that_has_to_end_well_may_and_is_no_broken_promise() {
     for (code, outcome) in [(0, Outcome::Verified), (1, Outcome::Failed)] {
         let mut world = World::new();
-        world.play("a").service = Service { ready_after: None, lives: Some(100), exit: Exit::Code(code), broken: false };
+        world.play("a").service = Service { ready_after: None, lives: Some(100), exit: Exit::Code(code), ..Service::default() };
         world.carry_out(plan(1, vec![phase("a").start("init", Scope::Goal).complete("init").work().checks(1), job("b").needs(&["a"])]));
         assert_eq!(world.outcome("a"), outcome);
         assert_eq!(world.verdict() == Verdict::Verified, code == 0, "{}", world.end_why());
@@ -323,7 +323,7 @@ fn a_service_may_be_seen_to_end_before_it_is_seen_to_start() {
     for seed in 0..40 {
         let mut world = World::new();
         world.seed(seed, 30);
-        world.play("a").service = Service { ready_after: None, lives: Some(1), exit: Exit::Code(3), broken: false };
+        world.play("a").service = Service { ready_after: None, lives: Some(1), exit: Exit::Code(3), ..Service::default() };
         world.carry_out(plan(1, vec![server("a").retry(2, 1, 1.0, 1)]));
         assert_eq!((world.outcome("a"), world.verdict()), (Outcome::Failed, Verdict::Failed));
     }

@@ -15,6 +15,7 @@ mod order;
 mod plans;
 mod properties;
 mod reading;
+mod restarts;
 mod reverify;
 mod rollbacks;
 mod runs;

@@ -8,7 +8,7 @@ use opensculpt::manifest::check::{Check, CheckKind, Exec};
 use opensculpt::manifest::needs::Unlock;
 use opensculpt::manifest::phase::Phase;
 use opensculpt::manifest::policy::{Backoff, Budget, Limits, Retry};
-use opensculpt::manifest::process::Process;
+use opensculpt::manifest::process::{Process, Restart, RestartLimits};
 use opensculpt::manifest::resource::{Container, Custom, Directory, FileResource, Port, PortClaim, Resource, Scope};
 use opensculpt::manifest::verify::{RedBeforeGreen, Tier, Verify};
 use opensculpt::manifest::work::Run;
@@ -122,6 +122,13 @@ impl Draft {
         let declared = self.spec.resources.get_mut(name).expect("a service");
         declared.process = None;
         declared.container = Some(Container { image: Some("it".to_owned()), ..Container::default() });
+        self
+    }
+
+    /// When a service is started again, and how often.
+    pub(crate) fn restart(mut self, name: &str, policy: Restart, limits: RestartLimits) -> Self {
+        let resource = self.spec.resources.get_mut(name).unwrap();
+        (resource.restart, resource.restart_limits) = (Some(policy), Some(limits));
         self
     }
 

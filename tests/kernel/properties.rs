@@ -1,13 +1,16 @@
 //! What holds for any plan and any world. A few hundred cases here, more with `PROPTEST_CASES`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use opensculpt::base::owner::Owner;
+use opensculpt::base::time::Span;
 use opensculpt::kernel::action::{Effect, EffectId, Exit};
 use opensculpt::kernel::answer::{Said, Stage};
 use opensculpt::kernel::outcome::{Outcome, Proof, Verdict};
 use opensculpt::kernel::phase::PhaseState;
 use opensculpt::kernel::record::{Record, RunOptions};
 use opensculpt::manifest::needs::Unlock;
+use opensculpt::manifest::process::{Restart, RestartLimits};
 use opensculpt::manifest::resource::Scope;
 use opensculpt::manifest::verify::{RedBeforeGreen, Tier};
 use opensculpt::plan::sealed::{Part, PhaseIx, Plan};
@@ -16,6 +19,9 @@ use proptest::prelude::*;
 use super::plans::{Draft, phase, plan};
 use super::script::{Service, Try, says};
 use super::world::World;
+
+/// In which the restarts of a service are counted.
+const INTERVAL: Span = Span::seconds(10);
 
 /// One phase of a random goal, with what becomes of it.
 #[expect(clippy::struct_excessive_bools, reason = "each is one coin of the generator")]
@@ -37,6 +43,8 @@ pub(super) struct Shape {
     ready: Option<u64>,
     lives: Option<u64>,
     stubborn: bool,
+    /// Its services are started again, so often within ten seconds.
+    restart: Option<(Restart, u32)>,
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -59,16 +67,35 @@ fn shape(index: usize, calm: bool) -> impl Strategy<Value = Shape> {
     let lives = if calm { Just(None).boxed() } else { prop_oneof![3 => Just(None), 1 => (1_u64..300).prop_map(Some)].boxed() };
     let timeout = if calm { Just(None).boxed() } else { prop_oneof![2 => Just(None), 1 => (1_u64..90).prop_map(Some)].boxed() };
     let stubborn = if calm { Just(false).boxed() } else { prop::bool::weighted(0.05).boxed() };
+    let policy = prop_oneof![Just(Restart::OnFailure), Just(Restart::Always), Just(Restart::UnlessStopped)];
+    let restart = if calm { Just(None).boxed() } else { prop::option::of((policy, 0..4_u32)).boxed() };
     let resources = prop::array::uniform4(prop::bool::weighted(0.3));
     (
         (needs, prop::bool::weighted(0.1), prop::bool::weighted(0.8), resources, 0..3_usize, tier, red),
-        (1..4_u32, timeout, prop::bool::weighted(0.92), before, prop::collection::vec(one, 1..4), ready, lives, stubborn),
+        (1..4_u32, timeout, prop::bool::weighted(0.92), before, prop::collection::vec(one, 1..4), ready, lives, stubborn, restart),
     )
         .prop_map(|((needs, finally, works, resources, checks, tier, red), rest)| {
-            let (attempts, timeout, wanted, before, tries, ready, lives, stubborn) = rest;
+            let (attempts, timeout, wanted, before, tries, ready, lives, stubborn, restart) = rest;
             // A command that never ends by itself needs a timeout, or the run has every right not to end.
             let timeout = if tries.iter().any(|(_, takes, _)| takes.is_none()) { timeout.or(Some(70)) } else { timeout };
-            Shape { needs, finally, works, resources, checks, tier, red, attempts, timeout, wanted, before, tries, ready, lives, stubborn }
+            Shape {
+                needs,
+                finally,
+                works,
+                resources,
+                checks,
+                tier,
+                red,
+                attempts,
+                timeout,
+                wanted,
+                before,
+                tries,
+                ready,
+                lives,
+                stubborn,
+                restart,
+            }
         })
 }
 
@@ -107,6 +134,12 @@ fn draft(index: usize, shape: &Shape, shapes: &[Shape]) -> Draft {
     if service {
         draft = draft.serve("svc", Scope::Goal);
     }
+    let limits = |attempts| RestartLimits { attempts: Some(attempts), interval: Some(INTERVAL), reset_after: None };
+    for (name, _) in [("svc", service), ("helper", helper)].iter().filter(|(_, declared)| *declared) {
+        if let Some((policy, attempts)) = shape.restart {
+            draft = draft.restart(name, policy, limits(attempts));
+        }
+    }
     if shape.checks > 0 || shape.tier != Tier::None {
         draft = draft.checks(shape.checks).tier(shape.tier);
     }
@@ -138,7 +171,7 @@ pub(super) fn world(shapes: &[Shape], seed: u64, jitter: u64) -> World {
             survivors: Vec::new(),
         };
         play.tries = shape.tries.iter().map(one).collect();
-        play.service = Service { ready_after: shape.ready, lives: shape.lives, exit: Exit::Code(1), broken: false };
+        play.service = Service { ready_after: shape.ready, lives: shape.lives, exit: Exit::Code(1), ..Service::default() };
         if shape.stubborn {
             for place in ["", "/svc", "/helper"] {
                 world.stubborn.insert(format!("g/{}{place}", name(index)), 99);
@@ -201,14 +234,53 @@ fn holds_at_the_end(world: &World, shapes: &[Shape]) {
             assert!(!world.is_alive(&format!("g/{}/helper", planned.name)));
         }
     }
-    for resource in world.kernel.state().live_resources().filter(|resource| resource.process.is_some() && clean) {
+    for resource in world.kernel.state().live_resources().filter(|resource| resource.process.is_some() && resource.exit.is_none() && clean)
+    {
         assert!(world.alive.contains_key(&resource.owner), "{} is thought to live", resource.owner);
     }
     for owner in world.alive.keys().filter(|owner| owner.resource.is_some()) {
         assert!(world.kernel.state().resource(owner).is_some_and(|resource| resource.state.is_live()), "{owner} is forgotten");
     }
+    is_restarted_by_the_rules(world);
     if !clean && world.survivors() > 0 {
         assert_ne!(world.verdict(), Verdict::Verified, "survivors are never green");
+    }
+}
+
+/// No service is started while it is there, none more often than its limits allow, and none that was ended by us. An engine that dies
+/// may have started one that nobody saw: that is done again.
+fn is_restarted_by_the_rules(world: &World) {
+    let mut at_work: HashMap<EffectId, Owner> = HashMap::new();
+    let (mut promised, mut ended): (HashSet<&Owner>, HashSet<&Owner>) = Default::default();
+    let mut starts: HashMap<&Owner, Vec<u64>> = HashMap::new();
+    for (at, record) in &world.records {
+        match record {
+            Record::Restarting { owner, .. } => {
+                assert!(!ended.contains(owner), "{owner} was ended by us: {:#?}", world.standing());
+                promised.insert(owner);
+            }
+            Record::NotRestarted { owner, .. } => drop(promised.remove(owner)),
+            Record::Requested { id, owner, effect: Effect::Serve { run, phase, resource, .. } } => {
+                assert!(!at_work.values().any(|other| other == owner), "{owner} is there twice");
+                at_work.insert(*id, owner.clone());
+                if !promised.remove(owner) {
+                    (starts.remove(owner), ended.remove(owner));
+                    continue;
+                }
+                let declared = world.run_of(run).plan.phase(*phase).resource(resource).unwrap();
+                let most = declared.restart_limits.as_ref().unwrap().attempts.unwrap();
+                let starts = starts.entry(owner).or_default();
+                starts.push(*at);
+                let counted = starts.iter().filter(|start| at - **start < INTERVAL.0).count();
+                assert!(counted <= (most + world.deaths) as usize, "{owner}: {starts:?}, and the limit is {most}");
+            }
+            Record::Requested { owner, effect: Effect::End { .. }, .. } => {
+                promised.remove(owner);
+                ended.insert(owner);
+            }
+            Record::Observed { id, seen } if seen.is_end() => drop(at_work.remove(id)),
+            _ => {}
+        }
     }
 }
 

@@ -30,13 +30,17 @@ pub(crate) struct Service {
     /// When it ends by itself.
     pub lives: Option<u64>,
     pub exit: Exit,
+    /// How many of its starts end so; none: all.
+    pub dies: Option<u32>,
     /// It cannot even be started.
     pub broken: bool,
+    /// Nor can it at these starts, from 1.
+    pub broken_at: Vec<u32>,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { ready_after: Some(30), lives: None, exit: Exit::Code(1), broken: false }
+        Self { ready_after: Some(30), lives: None, exit: Exit::Code(1), dies: None, broken: false, broken_at: Vec::new() }
     }
 }
 

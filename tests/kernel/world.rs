@@ -74,6 +74,8 @@ pub(crate) struct World {
     pub stops: Option<Name>,
     /// How often engines have died.
     pub deaths: u32,
+    /// How often each service was started, or was to be.
+    pub starts: HashMap<Owner, u32>,
     born: HashMap<Owner, u64>,
     ending: HashMap<Owner, Vec<EffectId>>,
     engines: u32,
@@ -116,6 +118,7 @@ impl World {
             dies_after: None,
             stops: None,
             deaths: 0,
+            starts: HashMap::new(),
             born: HashMap::new(),
             ending: HashMap::new(),
             engines: 1,
@@ -263,11 +266,13 @@ impl World {
             Effect::Serve { run, phase, .. } => {
                 self.is_at_work(id, run, owner, *phase);
                 let service = self.play_of(run, *phase).service;
-                if service.broken {
+                let start = *self.starts.entry(owner.clone()).and_modify(|starts| *starts += 1).or_insert(1);
+                if service.broken || service.broken_at.contains(&start) {
                     return self.seen(1, id, Seen::Failed { fault: Fault::MissingCommand, evidence: "no such program".to_owned() });
                 }
                 self.is_born(id, owner);
-                if let Some(lives) = service.lives {
+                let dies = service.dies.is_none_or(|dies| start <= dies);
+                if let Some(lives) = service.lives.filter(|_| dies) {
                     self.later(lives, Event::Dies(id, owner.clone(), service.exit));
                 }
             }
@@ -301,9 +306,10 @@ impl World {
         }
     }
 
-    /// The slots of the goal `g` are counted; what is started again for a rollback needs none.
+    /// The slots of the goal `g` are counted; what is started again, for a rollback or since it had ended, needs none.
     fn is_at_work(&mut self, id: EffectId, run: &RunId, owner: &Owner, phase: PhaseIx) {
-        if owner.goal.as_str() == "g" && self.run().id == *run {
+        let again = self.kernel.state().resource(owner).is_some_and(|made| made.restarts.done > 0);
+        if !again && owner.goal.as_str() == "g" && self.run().id == *run {
             self.working.insert(id, phase);
         }
     }
@@ -377,7 +383,7 @@ impl World {
         }
     }
 
-    fn exited(&mut self, id: EffectId, exit: Exit, survivors: Vec<u32>) {
+    pub(crate) fn exited(&mut self, id: EffectId, exit: Exit, survivors: Vec<u32>) {
         let contained = self.kernel.state().effects.get(&id).map(|open| open.owner.clone()).and_then(|owner| self.sweep_caught(&owner));
         let exit = if self.adopted.contains(&id) { Exit::Unseen } else { exit };
         let seen = Seen::Exited {

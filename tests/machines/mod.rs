@@ -8,6 +8,8 @@ use opensculpt::kernel::outcome::Outcome;
 use opensculpt::kernel::phase::{PhaseInput, PhaseState};
 use opensculpt::kernel::question::{QuestionInput, QuestionState};
 use opensculpt::kernel::resource::{ResourceInput, ResourceState};
+use opensculpt::kernel::restart::Ended;
+use opensculpt::manifest::process::Restart;
 
 /// A move: from, on, to.
 type Move = (String, String, String);
@@ -74,7 +76,14 @@ fn the_phase_moves_as_its_table_says() {
 fn the_resource_moves_as_its_table_says() {
     use {ResourceInput as I, ResourceState as S};
     let states = [S::Declared, S::Creating, S::Ready, S::Unhealthy, S::Stopping, S::Gone].map(|state| (state, state.word()));
-    let inputs = [(I::Creating, "creating"), (I::Ready, "ready"), (I::Failing, "failing"), (I::Stopping, "stopping"), (I::Gone, "gone")];
+    let inputs = [
+        (I::Creating, "creating"),
+        (I::Ready, "ready"),
+        (I::Failing, "failing"),
+        (I::Restarting, "restarting"),
+        (I::Stopping, "stopping"),
+        (I::Gone, "gone"),
+    ];
     let (moves, table) = moves(&states, &inputs, S::on, |state| state.word().to_owned());
     assert_eq!(moves, header(include_str!("../../engine/kernel/resource.rs")));
     insta::assert_snapshot!("resource", table);
@@ -99,4 +108,30 @@ fn the_question_moves_as_its_table_says() {
     let (moves, table) = moves(&states, &inputs, S::on, word);
     assert_eq!(moves, header(include_str!("../../engine/kernel/question.rs")));
     insta::assert_snapshot!("question", table);
+}
+
+#[test]
+fn a_service_is_started_again_as_the_table_says() {
+    let policies =
+        [(Restart::No, "no"), (Restart::OnFailure, "on-failure"), (Restart::Always, "always"), (Restart::UnlessStopped, "unless-stopped")];
+    let ends = [
+        (Ended::Well, "ended well"),
+        (Ended::Badly, "ended badly"),
+        (Ended::Unseen, "ended unseen"),
+        (Ended::Unstarted, "did not start"),
+        (Ended::Completed, "completed"),
+    ];
+    // The machine has no state but the policy: the word of the next is what happens.
+    let mut taken = BTreeSet::new();
+    let mut table = String::new();
+    for (policy, from) in policies {
+        for (ended, what) in ends {
+            let then = if ended.restarts(policy) { "is started again" } else { "stays down" };
+            writeln!(table, "{from:<16} {what:<16} {then}").unwrap();
+            taken.insert((from.to_owned(), what.to_owned(), then.to_owned()));
+        }
+    }
+    let source = include_str!("../../engine/kernel/restart.rs");
+    assert_eq!(taken, header(source.split("//!\n").nth(1).unwrap()));
+    insta::assert_snapshot!("restart", table);
 }

@@ -1,6 +1,7 @@
 //! Goals drawn from a seed, as texts: the manifest and the compiler are played too.
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use opensculpt::adapters::rehearsal::seed::{Seed, Stream};
 
@@ -17,8 +18,9 @@ pub(super) fn manifest(seed: u64) -> String {
     text.push_str("phases:\n");
     let last = if count > 2 && stream.chance(1, 5) { count - 1 } else { count };
     let mut memory = Seed(seed).stream("memory of the manifest");
+    let mut restarts = Seed(seed).stream("restarts of the manifest");
     for index in 0..last {
-        phase(&mut text, &mut stream, index, index);
+        phase(&mut text, &mut stream, index, index, &restart(&mut restarts));
         if memory.chance(1, 3) {
             // Of a host with 1 TiB, of which 80 % may be promised: some wait for each other, and some never fit.
             writeln!(text, "    limits: {{ memory: {}Gi }}", memory.between(100, 850)).unwrap();
@@ -29,18 +31,18 @@ pub(super) fn manifest(seed: u64) -> String {
     }
     if last < count {
         text.push_str("finally:\n");
-        phase(&mut text, &mut stream, last, 0);
+        phase(&mut text, &mut stream, last, 0, "");
     }
     text
 }
 
 /// One phase, which may need those before it.
-fn phase(text: &mut String, stream: &mut Stream, index: u64, before: u64) {
+fn phase(text: &mut String, stream: &mut Stream, index: u64, before: u64, restart: &str) {
     writeln!(text, "  p{index}:\n    description: Drawn").unwrap();
     needs(text, stream, before);
     let port = 20_000 + index;
     let serves = stream.chance(1, 3);
-    resources(text, stream, index, serves.then_some(port));
+    resources(text, stream, index, serves.then_some((port, restart)));
     let works = stream.chance(4, 5);
     if works {
         writeln!(text, "    run: work {index}").unwrap();
@@ -71,10 +73,23 @@ fn needs(text: &mut String, stream: &mut Stream, before: u64) {
     }
 }
 
-fn resources(text: &mut String, stream: &mut Stream, index: u64, port: Option<u64>) {
+/// When its service is started again; nothing where it is not.
+fn restart(stream: &mut Stream) -> String {
+    let policy = ["no", "on-failure", "always", "unless-stopped"][usize::try_from(stream.between(0, 3)).unwrap()];
+    let (attempts, interval) = (stream.between(1, 6), stream.between(5, 600));
+    if stream.chance(1, 3) {
+        format!(" restart: {policy}, restart_limits: {{ attempts: {attempts}, interval: {interval}s }},")
+    } else if stream.chance(1, 2) {
+        format!(" restart: {policy},")
+    } else {
+        String::new()
+    }
+}
+
+fn resources(text: &mut String, stream: &mut Stream, index: u64, service: Option<(u64, &str)>) {
     let mut lines: Vec<String> = Vec::new();
     let scope = |stream: &mut Stream| if stream.chance(1, 2) { "goal" } else { "phase" };
-    if let Some(port) = port {
+    if let Some((port, restart)) = service {
         let grace = stream.between(1, 10);
         let health = match stream.between(0, 3) {
             0 => format!(", healthcheck: {{ tcp: \"127.0.0.1:{port}\", interval: 1s, retries: 3, start_period: 5s }}"),
@@ -84,7 +99,7 @@ fn resources(text: &mut String, stream: &mut Stream, index: u64, port: Option<u6
         let scope = if stream.chance(3, 4) { "goal" } else { "phase" };
         lines
             .push(format!(
-                "svc: {{ process: \"serve {index}\", ports: [ {port} ], scope: {scope}, stop: {{ grace: {grace}s }}{health}, limits: {{ memory: {}Gi }} }}",
+                "svc: {{{restart} process: \"serve {index}\", ports: [ {port} ], scope: {scope}, stop: {{ grace: {grace}s }}{health}, limits: {{ memory: {}Gi }} }}",
                 index * 60 % 400
             ));
     }
@@ -154,18 +169,21 @@ fn any_goal_with_any_faults_is_carried_out_by_the_rules() {
         play(&plan_of("goals/drawn.yaml", &text), seed, &some_faults(seed), true);
         return;
     }
+    let restarted = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let failed: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|first| {
+                let restarted = &restarted;
                 scope.spawn(move || {
                     for seed in (first..seeds()).step_by(usize::try_from(threads).unwrap()) {
                         let text = manifest(seed);
                         let played =
                             std::panic::catch_unwind(|| play(&plan_of("goals/drawn.yaml", &text), seed, &some_faults(seed), false));
-                        if played.is_err() {
+                        let Ok(watcher) = played else {
                             return Some(format!("seed {seed}: see above; REHEARSE_SEED={seed} tells the story\n{text}"));
-                        }
+                        };
+                        restarted.fetch_add(watcher.restarts(), Ordering::Relaxed);
                     }
                     None
                 })
@@ -174,4 +192,6 @@ fn any_goal_with_any_faults_is_carried_out_by_the_rules() {
         workers.into_iter().filter_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let restarted = restarted.into_inner();
+    assert!(restarted as u64 >= seeds() / 10, "services are started again now and then: {restarted}");
 }

@@ -54,7 +54,10 @@ impl Watcher {
             };
             assert!(known, "{owner} is forgotten\n{}", self.story());
         }
-        for resource in state.live_resources().filter(|resource| resource.kind == Kind::Process && resource.exit.is_none()) {
+        for resource in state
+            .live_resources()
+            .filter(|resource| resource.kind == Kind::Process && resource.exit.is_none() && resource.restarts.next.is_none())
+        {
             assert!(alive.iter().any(|(owner, _)| *owner == resource.owner), "{} is thought to live\n{}", resource.owner, self.story());
         }
         if once && run.ended.is_some() {

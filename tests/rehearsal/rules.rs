@@ -1,5 +1,6 @@
 //! The rules that every record is held to.
 
+use opensculpt::base::owner::Owner;
 use opensculpt::kernel::action::{Effect, EffectId, Seen};
 use opensculpt::kernel::answer::{Said, Stage};
 use opensculpt::kernel::fault::Fault;
@@ -7,6 +8,7 @@ use opensculpt::kernel::outcome::{Outcome, Proof};
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::state::goal_of;
 use opensculpt::kernel::stock::Kind;
+use opensculpt::manifest::process::Restart;
 use opensculpt::manifest::verify::RedBeforeGreen;
 use opensculpt::plan::sealed::PhaseIx;
 
@@ -57,7 +59,7 @@ impl Watcher {
                 id,
                 effect: Effect::Work { run, phase, .. } | Effect::Make { run, phase, .. } | Effect::Serve { run, phase, .. },
                 ..
-            } => {
+            } if !self.is_again(*id) => {
                 self.working.insert(*id, (run.clone(), *phase));
                 self.slots_are_kept();
             }
@@ -83,7 +85,7 @@ impl Watcher {
         else {
             return;
         };
-        if self.is_rolled_back(effect) {
+        if self.is_restarted(effect) || self.is_rolled_back(effect) {
             return;
         }
         let run = self.state.run(run).unwrap();
@@ -93,6 +95,23 @@ impl Watcher {
         for edge in &planned.needs {
             assert!(run.unlocks(edge.phase, edge.unlock), "{} began before it could\n{}", planned.name, self.story());
         }
+    }
+
+    /// A service that has ended is started again: that was promised, its time has come, its limits allow it, and nothing of it is there.
+    fn is_restarted(&self, effect: &Effect) -> bool {
+        let Effect::Serve { run, phase, attempt, resource } = effect else { return false };
+        let Some(of) = self.state.run(run) else { return false };
+        let owner = Owner { resource: Some(resource.clone()), ..of.owner(*phase) };
+        let Some(made) = self.state.resource(&owner).filter(|made| made.restarts.next.is_some()) else { return false };
+        assert_eq!((&made.run, made.attempt), (run, *attempt), "{owner}\n{}", self.story());
+        assert!(!made.ended_by_us, "{owner} was ended by us\n{}", self.story());
+        let declared = of.plan.phase(*phase).resource(resource).unwrap();
+        let limit = declared.restart_limits.as_ref().and_then(|limits| limits.attempts).unwrap_or(5);
+        assert!(declared.restart.is_some_and(|policy| policy != Restart::No), "{owner} has no policy\n{}", self.story());
+        assert!(made.restarts.counted.len() <= limit as usize, "{owner}: {:?}\n{}", made.restarts, self.story());
+        let open = self.state.effects.values().any(|open| open.owner == owner && matches!(open.effect, Effect::Serve { .. }));
+        assert!(!open, "{owner} is there twice\n{}", self.story());
+        true
     }
 
     /// What served before a run that goes on replaced it is started, or written, once more.
@@ -108,7 +127,7 @@ impl Watcher {
     /// What an attempt does it does once. Only what an engine's death has taken before anything was seen of it is asked for again, and never a
     /// command: after that there is another attempt.
     fn is_not_repeated(&self, id: EffectId, effect: &Effect) {
-        if self.is_rolled_back(effect) {
+        if self.is_restarted(effect) || self.is_rolled_back(effect) {
             return;
         }
         let lost = |other: &EffectId| !matches!(effect, Effect::Work { .. }) && self.lost.contains(other);
@@ -116,6 +135,12 @@ impl Watcher {
             let again = self.effects.iter().find(|(other, (_, same))| **other != id && same == effect && !lost(other));
             assert!(again.is_none(), "effect {} repeats {:?}\n{}", id.0, again, self.story());
         }
+    }
+
+    /// Whether an effect is a restart: it holds no slot.
+    fn is_again(&self, id: EffectId) -> bool {
+        let (owner, _) = &self.effects[&id];
+        self.state.resource(owner).is_some_and(|made| made.made_by == id && made.restarts.done > 0)
     }
 
     fn slots_are_kept(&self) {

@@ -324,6 +324,8 @@ fn about(record: &Record) -> Option<&str> {
         Record::Requested { owner, .. }
         | Record::Adopted { owner, .. }
         | Record::Told { owner, .. }
+        | Record::Restarting { owner, .. }
+        | Record::NotRestarted { owner, .. }
         | Record::Collected { owner, .. }
         | Record::Leaked { owner, .. }
         | Record::ResourceReady { owner, .. }

@@ -5,7 +5,6 @@ use super::Facts;
 use crate::base::diagnostic::{self, Diagnostic, Severity};
 use crate::manifest::goal::Goal;
 use crate::manifest::node::Document;
-use crate::manifest::process::Restart;
 
 /// Everything in a goal that this build does not act on, each with its place.
 pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
@@ -17,13 +16,6 @@ pub fn without_effect(goal: &Goal, document: &Document) -> Vec<Diagnostic> {
         found.push(finding);
     };
     for phase in facts.phases.values() {
-        for (name, resource) in &phase.phase.resources {
-            let name = name.as_str();
-            if resource.restart.is_some_and(|restart| restart != Restart::No) {
-                let hint = "a service that ends is reported as regressed; `sculpt run` starts it again";
-                say(&phase.path(&["resources", name, "restart"]), "a service that ends is not restarted yet", hint);
-            }
-        }
         if let Some(capabilities) = &phase.phase.capabilities {
             let hint = "a command has the rights of whoever runs sculpt; only `docker` is enforced";
             for (name, words) in [("allow", &capabilities.allow), ("ask", &capabilities.ask), ("deny", &capabilities.deny)] {
