@@ -27,6 +27,7 @@ mod part;
 mod people;
 mod phases;
 mod ports;
+mod restarts;
 mod resume;
 mod retry;
 mod reverify;

@@ -13,6 +13,7 @@ pub mod phase;
 pub mod place;
 pub mod ps;
 pub mod replay;
+pub mod restarts;
 pub mod runs;
 pub mod standing;
 pub mod status;

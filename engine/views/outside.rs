@@ -49,6 +49,7 @@ impl Outside<'_> {
     pub fn look(&self, resource: &Resource) -> Standing {
         let as_written = |pid| Standing { state: resource.state, pid, evidence: resource.evidence.clone() };
         match &resource.process {
+            // How it ended is known, and what becomes of it.
             Some(process) if resource.state.is_live() && resource.exit.is_none() => {
                 if (self.alive)(process) {
                     as_written((process.pid != 0).then_some(process.pid))

@@ -1,6 +1,7 @@
 //! A phase in words: what it waits for, what it does, why it ended so.
 
 use super::memory::waits_for_memory;
+use crate::base::owner::Owner;
 use crate::kernel::fault::Fault;
 use crate::kernel::outcome::Proof;
 use crate::kernel::phase::PhaseState;
@@ -25,7 +26,7 @@ pub fn summary(state: &State, run: &Run, ix: PhaseIx) -> String {
             format!("waits for {}", list(&waits))
         }
         PhaseState::Ready if run.is_held_back() => "waits for its group's turn".to_owned(),
-        PhaseState::Ready => "waits for a slot".to_owned(),
+        PhaseState::Ready => returning(state, run, ix).map_or_else(|| "waits for a slot".to_owned(), |waits| format!("waits for {waits}")),
         PhaseState::Running => match phase.failures.last() {
             Some(failure) => format!("attempt {} is at work; attempt {} failed: {}", phase.attempt, failure.attempt, failure.why),
             None => "is at work".to_owned(),
@@ -38,6 +39,20 @@ pub fn summary(state: &State, run: &Run, ix: PhaseIx) -> String {
         },
         PhaseState::Done(_) => phase.why.clone(),
     }
+}
+
+/// The services that a phase needs and that are being started again, in words.
+pub fn returning(state: &State, run: &Run, ix: PhaseIx) -> Option<String> {
+    let needed = run.plan.phase(ix).needs.iter().flat_map(|edge| {
+        let place = run.owner(edge.phase);
+        let names = run.plan.phase(edge.phase).spec.resources.keys();
+        names.map(move |name| Owner { resource: Some(name.clone()), ..place.clone() })
+    });
+    let away =
+        needed.filter_map(|owner| state.resource(&owner)).filter(|made| made.restarts.away.is_some() && made.restarts.given_up.is_none());
+    let places: Vec<String> = away.map(|made| made.owner.to_string()).collect();
+    let are = if places.len() == 1 { "is" } else { "are" };
+    (!places.is_empty()).then(|| format!("{}, which {are} started again", list(&places)))
 }
 
 /// The needs of a phase that are not met.

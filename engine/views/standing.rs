@@ -22,6 +22,7 @@ use serde::Serialize;
 use super::leaks;
 use super::outside::Outside;
 use super::replay::Replay;
+use super::restarts::restarts;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
@@ -218,6 +219,8 @@ fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(Stri
             let since = (now.state == resource.state).then_some(resource.since);
             let evidence = match (&resource.evicted, resource.exit) {
                 (Some(evicted), _) => evicted.clone(),
+                (None, _) if resource.restarts.given_up.is_some() => resource.restarts.given_up.clone().unwrap_or_default(),
+                (None, _) if resource.restarts.away.is_some() => restarts(resource, outside).map(|told| told.line()).unwrap_or_default(),
                 (None, Some(exit)) => format!("it ended with {exit}"),
                 (None, None) => now.evidence,
             };

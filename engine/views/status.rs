@@ -8,6 +8,7 @@ use super::memory::{MemoryStatus, memory_status};
 use super::outside::Outside;
 use super::phase::summary;
 use super::replay::Replay;
+use super::restarts::{RestartStatus, restarts};
 use super::standing::{GoalOutcome, green_as_of, judge, regressed};
 use super::suspects::{SuspectStatus, suspected};
 use super::within::Within;
@@ -132,6 +133,9 @@ pub struct ResourceStatus {
     pub evidence: String,
     /// That it was to be removed and is still there, where it is so.
     pub leak: Option<LeakStatus>,
+    /// How often it was started again, and whether it will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<RestartStatus>,
     /// Its ports that were chosen where a fallback is declared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortStatus>,
@@ -211,6 +215,7 @@ pub fn resource_status(state: &State, goal: &Goal, resource: &Resource, outside:
         since: resource.since.to_string(),
         evidence: now.evidence,
         leak: goal.leaks().find(|(owner, _)| **owner == resource.owner).map(|(owner, leak)| leak_status(owner, leak, outside)),
+        restarts: restarts(resource, outside),
         ports: super::chosen::of(state, resource),
     }
 }

@@ -44,6 +44,28 @@ phases:
   wait: { run: sleep 1000 }
 "#;
 
+/// A service that ends once before it is ready, and one that never is.
+const AGAIN: &str = r#"
+version: "1"
+name: again
+phases:
+  back:
+    resources:
+      service:
+        process: "[ -e once ] || { touch once; exit 3; }; touch up; exec sleep 1000"
+        healthcheck: { exec: test -e up, start_interval: 20ms, start_period: 60s }
+        restart: on-failure
+        scope: goal
+  lost:
+    resources:
+      service:
+        process: exit 3
+        healthcheck: { exec: test -e never, start_interval: 20ms, start_period: 60s }
+        restart: always
+        restart_limits: { attempts: 1 }
+        scope: goal
+"#;
+
 /// Its bucket cannot be removed as long as there is a file `held`.
 const LEAKY: &str = r#"
 version: "1"
@@ -103,7 +125,9 @@ pub(super) fn sample() -> &'static Sample {
 fn take(dir: &Path) -> Sample {
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mixed = MIXED.replace("TAKEN", &stranger.local_addr().unwrap().port().to_string());
-    for (name, text) in [("mixed", mixed.as_str()), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY), ("large", LARGE)] {
+    for (name, text) in
+        [("mixed", mixed.as_str()), ("asking", ASKING), ("slow", SLOW), ("leaky", LEAKY), ("large", LARGE), ("again", AGAIN)]
+    {
         fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
     }
     fs::create_dir_all(dir.join(".opensculpt")).unwrap();
@@ -115,6 +139,7 @@ fn take(dir: &Path) -> Sample {
     run("sculpt down leaky --json");
     run("HOME=$PWD/home sculpt run mixed.yaml --json");
     run("sculpt run asking.yaml --json");
+    run("sculpt run again.yaml --json");
     let status = one("sculpt status --json");
     run("sculpt answer asking yes --json");
     run("sculpt run slow.yaml --json");

@@ -66,7 +66,9 @@ fn table(ps: &ps::Ps, context: &Context) -> String {
         if resource.keep && resource.kind != "process" {
             state.push_str(", kept by `down`");
         }
-        if resource.state != "ready" && !resource.evidence.is_empty() {
+        if let Some(restarts) = &resource.restarts {
+            let _ = write!(state, ", {}", restarts.line());
+        } else if resource.state != "ready" && !resource.evidence.is_empty() {
             let _ = write!(state, ": {}", resource.evidence);
         }
         rows.push([resource.owner.clone(), resource.kind.to_owned(), pid(resource.pid), resource.run.clone(), state]);

@@ -3,7 +3,7 @@
 use super::super::check::describe;
 use super::super::memory::{is_elsewhere, waits_for_memory};
 use super::super::outside::Outside;
-use super::super::phase::{fault_word, list, roots, summary, unlock_words, unmet};
+use super::super::phase::{fault_word, list, returning, roots, summary, unlock_words, unmet};
 use super::super::replay::Replay;
 use super::super::standing::{GoalOutcome, judge, waits_for_turn};
 use super::super::suspects::{SuspectStatus, suspected};
@@ -30,7 +30,9 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
         PhaseState::Ready | PhaseState::BackingOff if held(explanation, run, ix, replay) => {}
         PhaseState::Ready => {
             let used = run.phases.iter().filter(|phase| phase.state.holds_slot()).count();
-            explanation.say(format!("{owner} could start, and waits for a slot: {used} of {} are in use.", run.plan.concurrency));
+            let slot = || format!("a slot: {used} of {} are in use", run.plan.concurrency);
+            let waits = returning(&replay.state, run, ix).unwrap_or_else(slot);
+            explanation.say(format!("{owner} could start, and waits for {waits}."));
         }
         PhaseState::Running => running(explanation, run, ix, replay, outside),
         PhaseState::Verifying => {

@@ -2,6 +2,7 @@
 
 use super::super::leaks::leak_status;
 use super::super::outside::Outside;
+use super::super::restarts::restarts;
 use super::Explanation;
 use super::phase::exit_words;
 use crate::base::name::Name;
@@ -50,6 +51,9 @@ pub(super) fn explain(
             (Scope::Goal, true) => format!("It lives until `sculpt down {} --volumes`.", resource.owner.goal),
             (Scope::Phase, _) => "It ends with the attempt that made it.".to_owned(),
         });
+    }
+    if let Some(told) = restarts(resource, outside) {
+        explanation.say(format!("It {}.", told.sentence()));
     }
     leak_at(explanation, goal, &resource.owner, outside);
     if let Some(evicted) = &resource.evicted {

@@ -67,6 +67,24 @@ pub enum Event {
         /// The evidence.
         evidence: String,
     },
+    /// A service ended and is started again.
+    ResourceRestarting {
+        /// Its place.
+        resource: String,
+        /// How it ended.
+        why: String,
+        /// How many of its restarts count against its limits with this one.
+        count: u32,
+        /// In how many milliseconds it is started again.
+        restart_in_ms: u64,
+    },
+    /// A service ended and stays down, although its policy says that it is started again.
+    ResourceNotRestarted {
+        /// Its place.
+        resource: String,
+        /// Why.
+        why: String,
+    },
     /// A resource is gone.
     ResourceGone {
         /// Its place.
@@ -202,6 +220,10 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
         Record::ResourceGone { owner, evidence } => {
             Some(Event::ResourceGone { resource: owner.to_string(), evidence: evidence.clone(), failed: false, survivors: Vec::new() })
         }
+        Record::Restarting { owner, why, count, at: then } => {
+            Some(Event::ResourceRestarting { resource: owner.to_string(), why: why.clone(), count: *count, restart_in_ms: (*then - at).0 })
+        }
+        Record::NotRestarted { owner, why } => Some(Event::ResourceNotRestarted { resource: owner.to_string(), why: why.clone() }),
         Record::DownStarted { goal, .. } => Some(Event::DownStarted { goal: goal.to_string() }),
         Record::DownEnded { goal, survivors, kept, liars } => {
             let liars = liars.iter().map(|lie| format!("{} check {}: {}", lie.phase, lie.check + 1, lie.evidence)).collect();
