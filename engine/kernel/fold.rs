@@ -62,10 +62,12 @@ impl State {
                 self.move_resource(at, owner, ResourceInput::Restarting, "")?;
                 self.fold_restart(at, owner, record).map(drop)
             }
-            Record::NotRestarted { owner, why } => match self.fold_restart(at, owner, record)? {
-                true => self.move_resource(at, owner, ResourceInput::Gone, why),
-                false => Ok(()),
-            },
+            Record::NotRestarted { owner, why } => {
+                if self.fold_restart(at, owner, record)? {
+                    self.move_resource(at, owner, ResourceInput::Gone, why)?;
+                }
+                Ok(())
+            }
             Record::ResourceGone { owner, evidence } => self.move_resource(at, owner, ResourceInput::Gone, evidence),
             Record::Told { owner, told } => {
                 self.fold_told(at, owner, told);

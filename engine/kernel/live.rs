@@ -82,6 +82,7 @@ pub enum Waiter {
 
 /// A run that is carried out.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none rules another out")]
 pub struct LiveRun {
     /// Phases that could go on if they had a slot.
     pub(super) queue: BTreeSet<PhaseIx>,

@@ -184,6 +184,7 @@ impl Turn<'_> {
         match attempt.doing {
             // It was seen to end before it was seen to start: it has started.
             Doing::Stepping(index) if started => self.take_step(at, index + 1),
+            Doing::Closing if started => self.sweep(at),
             Doing::Closing => self.try_close(at),
             _ => {}
         }

@@ -56,8 +56,9 @@ impl ResourceState {
         match (self, input) {
             (Self::Declared | Self::Gone, I::Creating) => Some(Self::Creating),
             (Self::Creating | Self::Unhealthy, I::Ready) => Some(Self::Ready),
-            (Self::Creating | Self::Ready | Self::Unhealthy, I::Failing) => Some(Self::Unhealthy),
-            (Self::Unhealthy | Self::Gone, I::Restarting) => Some(Self::Unhealthy),
+            (Self::Creating | Self::Ready | Self::Unhealthy, I::Failing) | (Self::Unhealthy | Self::Gone, I::Restarting) => {
+                Some(Self::Unhealthy)
+            }
             (Self::Creating | Self::Ready | Self::Unhealthy | Self::Stopping, I::Stopping) => Some(Self::Stopping),
             (Self::Creating | Self::Ready | Self::Unhealthy | Self::Stopping, I::Gone) => Some(Self::Gone),
             _ => None,

@@ -51,7 +51,7 @@ impl Turn<'_> {
         };
         match next {
             Ok((count, at)) => {
-                self.promise_restart(owner.clone(), why, count, at);
+                self.promise_restart(owner, why, count, at);
                 true
             }
             Err(why) => {
@@ -62,9 +62,9 @@ impl Turn<'_> {
         }
     }
 
-    fn promise_restart(&mut self, owner: Owner, why: String, count: u32, at: Timestamp) {
+    fn promise_restart(&mut self, owner: &Owner, why: String, count: u32, at: Timestamp) {
         self.record(Record::Restarting { owner: owner.clone(), why, count, at });
-        self.keep_promise(&owner);
+        self.keep_promise(owner);
     }
 
     /// Starts a service again where its time has come; sets the deadlines of what is to come.
@@ -192,7 +192,7 @@ impl Turn<'_> {
             } else if made.state == ResourceState::Gone && lost && self.may_restart(made) {
                 // Nobody has seen it start: what was promised is still to be done.
                 let count = u32::try_from(made.restarts.counted.len()).unwrap_or(u32::MAX);
-                self.promise_restart(owner, made.restarts.why.clone(), count, self.now);
+                self.promise_restart(&owner, made.restarts.why.clone(), count, self.now);
             } else if made.state == ResourceState::Gone {
                 self.restart(&owner);
             }

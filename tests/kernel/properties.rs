@@ -264,7 +264,8 @@ fn is_restarted_by_the_rules(world: &World) {
                 assert!(!at_work.values().any(|other| other == owner), "{owner} is there twice");
                 at_work.insert(*id, owner.clone());
                 if !promised.remove(owner) {
-                    (starts.remove(owner), ended.remove(owner));
+                    starts.remove(owner);
+                    ended.remove(owner);
                     continue;
                 }
                 let declared = world.run_of(run).plan.phase(*phase).resource(resource).unwrap();
