@@ -299,7 +299,10 @@ fn what_sculpt_ends_stays_down_whatever_the_policy() {
                 world.settle();
             }
             match moment {
-                "starting" => ends(&mut world, Exit::Code(0)),
+                "starting" => {
+                    world.start_takes = 50;
+                    ends(&mut world, Exit::Code(0));
+                }
                 "backing off" => {
                     ends(&mut world, Exit::Code(0));
                     world.settle_for(100);

@@ -26,6 +26,8 @@ enum Event {
     Dies(EffectId, Owner, Exit),
     /// All processes of a place are ended for this effect.
     Swept(EffectId, Owner),
+    /// A service that took a while to start is there.
+    Starts(EffectId, Owner),
 }
 
 use super::script::{Play, Try, nth, says};
@@ -61,6 +63,8 @@ pub(crate) struct World {
     pub end_takes: u64,
     pub make_takes: u64,
     pub look_takes: u64,
+    /// How long until the process of a service is there: until then nobody finds it.
+    pub start_takes: u64,
     /// Observations come up to so much later, at random: they change places.
     pub jitter: u64,
     /// Compare the fold after every turn.
@@ -110,6 +114,7 @@ impl World {
             end_takes: 5,
             make_takes: 2,
             look_takes: 1,
+            start_takes: 0,
             jitter: 0,
             folding: true,
             peak: 0,
@@ -270,6 +275,9 @@ impl World {
                 if service.broken || service.broken_at.contains(&start) {
                     return self.seen(1, id, Seen::Failed { fault: Fault::MissingCommand, evidence: "no such program".to_owned() });
                 }
+                if self.start_takes > 0 {
+                    return self.later(self.start_takes, Event::Starts(id, owner.clone()));
+                }
                 self.is_born(id, owner);
                 let dies = service.dies.is_none_or(|dies| start <= dies);
                 if let Some(lives) = service.lives.filter(|_| dies) {
@@ -363,6 +371,7 @@ impl World {
                     self.exited(id, exit, survivors);
                 }
             }
+            Event::Starts(id, owner) => self.is_born(id, &owner),
             Event::Swept(id, owner) => {
                 let Some(ends) = self.ending.get_mut(&owner).filter(|ends| ends.contains(&id)) else { return };
                 // Once nothing is left, everybody who was to end it sees so.
