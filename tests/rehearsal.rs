@@ -19,6 +19,7 @@ mod drawn;
 mod ending;
 mod goals;
 mod replay;
+mod restarts;
 mod rules;
 mod verb;
 mod watcher;

@@ -1,7 +1,6 @@
 //! Goals drawn from a seed, as texts: the manifest and the compiler are played too.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use opensculpt::adapters::rehearsal::seed::{Seed, Stream};
 
@@ -169,21 +168,18 @@ fn any_goal_with_any_faults_is_carried_out_by_the_rules() {
         play(&plan_of("goals/drawn.yaml", &text), seed, &some_faults(seed), true);
         return;
     }
-    let restarted = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let failed: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|first| {
-                let restarted = &restarted;
                 scope.spawn(move || {
                     for seed in (first..seeds()).step_by(usize::try_from(threads).unwrap()) {
                         let text = manifest(seed);
                         let played =
                             std::panic::catch_unwind(|| play(&plan_of("goals/drawn.yaml", &text), seed, &some_faults(seed), false));
-                        let Ok(watcher) = played else {
+                        if played.is_err() {
                             return Some(format!("seed {seed}: see above; REHEARSE_SEED={seed} tells the story\n{text}"));
-                        };
-                        restarted.fetch_add(watcher.restarts(), Ordering::Relaxed);
+                        }
                     }
                     None
                 })
@@ -192,6 +188,4 @@ fn any_goal_with_any_faults_is_carried_out_by_the_rules() {
         workers.into_iter().filter_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    let restarted = restarted.into_inner();
-    assert!(restarted as u64 >= seeds() / 10, "services are started again now and then: {restarted}");
 }

@@ -123,11 +123,6 @@ impl Watcher {
         ends.collect()
     }
 
-    /// How often services were started again, or were to be.
-    pub(super) fn restarts(&self) -> usize {
-        self.records.iter().filter(|(_, record)| matches!(record, Record::Restarting { .. })).count()
-    }
-
     /// Whether a run waits for a person.
     pub(super) fn waits(&self) -> bool {
         let runs = self.state.goals.values().filter_map(|goal| goal.run.as_ref());
