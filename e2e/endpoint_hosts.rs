@@ -1,7 +1,7 @@
 //! The endpoint on other hosts: whose container engine dies, and where its user is not root.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::docker::daemon::Daemon;
 use crate::docker::fixture::{IMAGE, SERVE};
@@ -9,6 +9,7 @@ use crate::docker::left::there_is_compose;
 use crate::endpoint::custom;
 use crate::ordinary_user;
 use crate::world::deadline::until;
+use crate::world::program::Program;
 use crate::world::workspace::Workspace;
 
 /// `E2E_ROUNDS` says how often.
@@ -73,6 +74,60 @@ phases:
     let volumes = daemon.docker(&["volume", "ls", "-q"]);
     assert_eq!((names.as_str(), volumes.as_str()), ("", ""));
     workspace.expect_nothing_alive("both engines died");
+}
+
+/// A container engine that starts anew makes its socket anew, and with the old one went what covered it.
+fn an_engine_starts_anew_while_a_command_is_at_work(part: &str, start: fn(&Workspace) -> Program) {
+    let Some(mut daemon) = Daemon::start(part) else { return };
+    let workspace = Workspace::new();
+    workspace.sculpt("init").run().expect(0);
+    let id = workspace.id().unwrap();
+    workspace.goal(&format!(
+        "
+version: \"1\"
+name: leak
+phases:
+  work:
+    run: |
+      echo > up
+      while [ ! -e go ]; do sleep 0.05; done
+      env -i PATH=\"$PATH\" docker -H {host} run -d --name {id}-past {IMAGE} {SERVE}
+      echo > made
+      while [ ! -e end ]; do sleep 0.05; done
+",
+        host = daemon.host(),
+    ));
+    let run = start(&workspace).env("DOCKER_HOST", &daemon.host()).start();
+    workspace.until_written("up");
+    for _ in 0..2 {
+        daemon.kill_and_start_again();
+    }
+    workspace.write("go", "");
+    workspace.until_written("made");
+    let owner = daemon.docker(&["inspect", "--format", "{{index .Config.Labels \"io.opensculpt.owner\"}}", &format!("{id}-past")]);
+    assert_eq!(owner, "leak/work", "its own, whatever its environment says");
+    assert_eq!(workspace.ps()["resources"][0]["owner"], format!("leak/work/docker:{id}-past"));
+    workspace.write("end", "");
+    run.wait().expect(0);
+    assert_eq!(daemon.docker(&["ps", "-a", "-q"]), "");
+    workspace.sculpt("down leak").run().expect(0);
+    workspace.expect_nothing_alive(part);
+}
+
+#[test]
+fn a_container_engine_that_starts_anew_is_not_reached_past_the_endpoint() {
+    an_engine_starts_anew_while_a_command_is_at_work("an engine that starts anew", |workspace| workspace.sculpt("run goal.yaml"));
+}
+
+#[test]
+fn nor_is_it_where_root_has_no_control_groups() {
+    let start = |workspace: &Workspace| {
+        let mut command = Command::new("unshare");
+        let script = "mount -t tmpfs none /sys/fs/cgroup && exec \"$0\" run goal.yaml";
+        command.args(["--mount", "sh", "-c", script]).arg(crate::world::program::path());
+        workspace.command(command)
+    };
+    an_engine_starts_anew_while_a_command_is_at_work("an engine that starts anew, without control groups", start);
 }
 
 /// `sculpt` as nobody, in a workspace of its own.

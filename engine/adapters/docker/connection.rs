@@ -122,11 +122,11 @@ pub fn socket_of(env: &IndexMap<String, String>) -> Option<PathBuf> {
     sockets(env).find(is_socket)
 }
 
-/// Every socket that a container engine of this host may have: those that are there, and the one that the environment leads to.
+/// Every place where a container engine of this host may have its socket, whether or not one is there now.
 pub fn places_of_sockets(env: &IndexMap<String, String>) -> Vec<PathBuf> {
     let mut well_known = env.clone();
     well_known.shift_remove("DOCKER_HOST");
-    let mut places: Vec<PathBuf> = sockets(env).chain(sockets(&well_known)).filter(|path| path.exists()).collect();
+    let mut places: Vec<PathBuf> = sockets(env).chain(sockets(&well_known)).filter(|path| path.is_absolute()).collect();
     places.sort();
     places.dedup();
     places

@@ -5,7 +5,8 @@
 //! | its socket | `/run/sculpt/WORKSPACE/SCOPE.sock`, of an ordinary user `/tmp/sculpt-UID/…`: short, 0600, the same for the same scope whichever engine serves it |
 //! | a pooled scope | keeps its socket, as it keeps its control group: the next command in it is served there |
 //! | the command's environment | `DOCKER_HOST` leads to it; what would lead past it is taken away |
-//! | the command's view of the host | has it in the place of every engine's socket, where the engine is root and has control groups: an environment that is scrubbed changes nothing |
+//! | the command's view of the host | has it in the place of every engine's socket, where the engine is root: an environment that is scrubbed changes nothing |
+//! | an engine that starts meanwhile | makes its socket anew, which is covered as soon as it is there |
 //! | at the command's end | no call begins any more, those under way are waited for, what was made is ended |
 
 use std::collections::HashMap;
@@ -29,7 +30,8 @@ use crate::adapters::process::containment::Containment;
 use crate::adapters::process::identity::ProcessId;
 use crate::adapters::process::launch::Launch;
 use crate::adapters::process::user::heir;
-use crate::adapters::process::view::{View, cover_again};
+use crate::adapters::process::view::View;
+use crate::adapters::process::view_watch::{ViewWatch, Watched};
 use crate::base::digest::Digest;
 use crate::base::label::{Label, Origin};
 use crate::base::marks::ENGINE;
@@ -59,6 +61,7 @@ pub(super) struct Endpoints {
     fleets: Arc<Fleets>,
     /// Sockets that nobody uses now, by the names of their scopes.
     free: Mutex<HashMap<String, Arc<Socket>>>,
+    watch: ViewWatch,
 }
 
 impl std::fmt::Debug for Endpoints {
@@ -72,7 +75,8 @@ impl std::fmt::Debug for Endpoints {
 struct Socket {
     listener: UnixListener,
     path: PathBuf,
-    view: Mutex<Option<View>>,
+    /// The view in which it is in the place of others, and what keeps it there.
+    view: Mutex<Option<(View, Arc<Watched>)>>,
 }
 
 /// An endpoint that is served.
@@ -84,7 +88,7 @@ pub(super) struct Endpoint {
     traffic: Traffic,
     owner: Owner,
     job: EndpointJob,
-    /// The container engine's own socket, and all those of this host.
+    /// The container engine's own socket, and every place where this host may have one.
     upstream: PathBuf,
     real: Vec<PathBuf>,
 }
@@ -103,6 +107,7 @@ impl Endpoints {
             ears: Arc::default(),
             fleets,
             free: Mutex::default(),
+            watch: ViewWatch::default(),
         }
     }
 
@@ -215,11 +220,34 @@ impl Endpoint {
             return Ok(None);
         }
         let mut kept = self.socket.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kept.as_ref().is_some_and(|view| view.covers(&self.real)) {
-            let made = View::covering(&self.real, &self.socket.path);
-            *kept = Some(made.map_err(WorkError::io("cover the container engine's socket with the command's endpoint"))?);
+        let there: Vec<PathBuf> = self.real.iter().filter(|place| place.exists()).cloned().collect();
+        if let Some((view, watched)) = &*kept
+            && view.covers(&there)
+            && watched.places() == self.real
+        {
+            return Ok(Some(view.clone()));
         }
-        Ok(kept.clone())
+        let failed = || WorkError::io("cover the container engine's socket with the command's endpoint");
+        let view = View::covering(&there, &self.socket.path).map_err(failed())?;
+        let watched = self.endpoints.watch.keep(&view, self.real.clone(), &self.socket.path).map_err(failed())?;
+        *kept = Some((view.clone(), watched));
+        Ok(Some(view))
+    }
+
+    /// Stays in the place of every container engine's socket for a command whose view is a copy of the one that it was given: where
+    /// processes are held by a namespace of theirs, they have their own mounts with it.
+    pub(super) fn follow(&self, given: &View, process: &ProcessId) -> Result<(), WorkError> {
+        let failed = || WorkError::io("keep the container engine's socket covered");
+        match View::of(process.pid) {
+            Ok(Some(own)) if own != *given => {
+                let watched = self.endpoints.watch.keep(&own, self.real.clone(), &self.socket.path).map_err(failed())?;
+                *self.socket.view.lock().unwrap_or_else(PoisonError::into_inner) = Some((own, watched));
+                Ok(())
+            }
+            // It has ended already.
+            Err(error) if process.alive() => Err(failed()(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Stands in the place of every container engine's socket again, for a process that an earlier engine started. One that has ended
@@ -228,8 +256,14 @@ impl Endpoint {
         if !containment.has_views() || !process.alive() {
             return Ok(());
         }
-        let covered = cover_again(process.pid, &self.real, &self.socket.path);
-        match covered {
+        let again = || {
+            let Some(view) = View::of(process.pid)? else { return Ok(()) };
+            view.cover_again(&self.real, &self.socket.path)?;
+            let watched = self.endpoints.watch.keep(&view, self.real.clone(), &self.socket.path)?;
+            *self.socket.view.lock().unwrap_or_else(PoisonError::into_inner) = Some((view, watched));
+            Ok(())
+        };
+        match again() {
             Err(error) if process.alive() => Err(WorkError::io("cover the container engine's socket again")(error)),
             _ => Ok(()),
         }

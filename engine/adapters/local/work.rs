@@ -107,7 +107,14 @@ pub(super) fn start(
         endpoint.lead(&mut launch)?;
         launch.view = endpoint.view(leases.containment())?;
     }
-    Ok(leases.containment().spawn(lease.scope(), &launch)?)
+    let running = leases.containment().spawn(lease.scope(), &launch)?;
+    if let (Some(endpoint), Some(view)) = (endpoint, &launch.view)
+        && let Err(error) = endpoint.follow(view, running.id())
+    {
+        lease.scope().kill()?;
+        return Err(error);
+    }
+    Ok(running)
 }
 
 /// A command as the process adapter takes it, with its standard error going there.

@@ -239,7 +239,7 @@ impl Containment {
 
     /// Whether what it starts can have a view of its own of the host's files.
     pub fn has_views(&self) -> bool {
-        matches!(self.kind, Holder::Groups(_)) && View::is_possible()
+        View::is_possible()
     }
 
     /// Gives a scope back; an error while something runs in it.

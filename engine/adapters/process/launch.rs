@@ -24,7 +24,7 @@ pub struct Launch {
     /// allows less, that.
     #[serde(default)]
     pub files: Option<u64>,
-    /// What it sees of the host's files, where that is not what the engine sees. Only processes in a control group can have one.
+    /// What it sees of the host's files, where that is not what the engine sees.
     #[serde(skip)]
     pub view: Option<View>,
     /// Where its standard output is appended to; made with mode 0600 for its user.

@@ -32,5 +32,6 @@ mod table;
 pub mod usage;
 pub mod user;
 pub mod view;
+pub mod view_watch;
 mod wait;
 pub mod witness;

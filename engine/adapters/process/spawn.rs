@@ -15,6 +15,7 @@ use super::output;
 use super::running::Running;
 use super::table::Stat;
 use super::user::Identity;
+use super::view::View;
 
 /// Where programs are looked for when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -56,6 +57,12 @@ pub(super) fn start_own(program: &Path, arguments: &[&str], stdio: [OwnedFd; 3])
     start_own_in(program, arguments, Vec::new(), None, stdio)
 }
 
+/// The same in a view of the host's files, where there is one.
+pub(super) fn start_own_seeing(program: &Path, arguments: &[&str], view: Option<&View>, stdio: [OwnedFd; 3]) -> Result<Cloned, SpawnError> {
+    let image = own(program, arguments, Vec::new(), None, stdio)?;
+    start_image(program, &Image { view: view.map(|view| Arc::clone(&view.namespace)), ..image })
+}
+
 /// The same with an environment, in a folder.
 pub(super) fn start_own_in(
     program: &Path,
@@ -64,10 +71,20 @@ pub(super) fn start_own_in(
     folder: Option<&Path>,
     stdio: [OwnedFd; 3],
 ) -> Result<Cloned, SpawnError> {
+    start_image(program, &own(program, arguments, environment, folder, stdio)?)
+}
+
+fn own(
+    program: &Path,
+    arguments: &[&str],
+    environment: Vec<String>,
+    folder: Option<&Path>,
+    stdio: [OwnedFd; 3],
+) -> Result<Image, SpawnError> {
     let cwd = folder.map(|folder| CString::new(folder.as_os_str().as_bytes())).transpose();
     let candidate = program.to_string_lossy().into_owned();
     let arguments = std::iter::once("sculpt").chain(arguments.iter().copied()).map(str::to_owned);
-    let image = Image {
+    Ok(Image {
         candidates: texts([candidate])?,
         arguments: texts(arguments)?,
         environment: texts(environment)?,
@@ -77,8 +94,11 @@ pub(super) fn start_own_in(
         files: None,
         view: None,
         membership: None,
-    };
-    clone::start(&image).map_err(|(_, error)| SpawnError::other(format!("start {}", program.display()), &error))
+    })
+}
+
+fn start_image(program: &Path, image: &Image) -> Result<Cloned, SpawnError> {
+    clone::start(image).map_err(|(_, error)| SpawnError::other(format!("start {}", program.display()), &error))
 }
 
 /// The file that has nothing and takes everything.

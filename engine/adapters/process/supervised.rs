@@ -132,7 +132,7 @@ impl Supervised {
         let (order_end, mut order_pipe) = io::pipe().map_err(lost)?;
         let (words, words_end) = io::pipe().map_err(lost)?;
         let stdio = [order_end.into(), words_end.into(), spawn::nothing().map_err(lost)?];
-        let child = spawn::start_own(&self.program, &[ENTRY, &self.full, mode.word()], stdio)?;
+        let child = spawn::start_own_seeing(&self.program, &[ENTRY, &self.full, mode.word()], launch.view.as_ref(), stdio)?;
         let root = ProcessId::of(child.pid).ok_or_else(|| lost(io::ErrorKind::NotFound.into()))?;
         self.roots.lock().unwrap_or_else(PoisonError::into_inner).push(root.clone());
 

@@ -20,6 +20,14 @@ pub struct View {
     covered: Vec<Covered>,
 }
 
+/// They are the same where they are the same namespace.
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        let is = |view: &Self| view.namespace.metadata().ok().map(|found| (found.dev(), found.ino()));
+        is(self) == is(other)
+    }
+}
+
 /// A file that is another one in the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Covered {
@@ -58,25 +66,37 @@ impl View {
     pub fn covers(&self, files: &[PathBuf]) -> bool {
         covered(files).is_ok_and(|files| files == self.covered)
     }
+
+    /// The view that a process is in; none where it sees what we see.
+    ///
+    /// # Errors
+    /// Where the process is gone.
+    pub fn of(pid: u32) -> io::Result<Option<Self>> {
+        let namespace = File::open(format!("/proc/{pid}/ns/mnt"))?;
+        let ours = namespace.metadata()?.ino() == fs::metadata("/proc/self/ns/mnt")?.ino();
+        Ok((!ours).then(|| Self { namespace: Arc::new(namespace), covered: Vec::new() }))
+    }
+
+    /// Covers files anew in it: those of them that are there, and that are not covered, or by something that has been replaced.
+    ///
+    /// # Errors
+    /// Where it cannot be changed.
+    pub fn cover_again(&self, files: &[PathBuf], by: &Path) -> io::Result<()> {
+        cover_again(&self.namespace, files, by)
+    }
 }
 
-/// Covers files anew for a process that is in a view: what covered them has been replaced by another file.
-///
-/// # Errors
-/// Where it is gone, or its view cannot be changed.
-pub fn cover_again(pid: u32, files: &[PathBuf], by: &Path) -> io::Result<()> {
-    let (targets, by) = (covered(files)?, by.to_owned());
-    let view = File::open(format!("/proc/{pid}/ns/mnt"))?;
-    if view.metadata()?.ino() == fs::metadata("/proc/self/ns/mnt")?.ino() {
-        return Ok(()); // It sees what we see.
-    }
+/// The same for a view of which only its namespace is known.
+pub(super) fn cover_again(namespace: &Arc<File>, files: &[PathBuf], by: &Path) -> io::Result<()> {
+    let there: Vec<PathBuf> = files.iter().filter(|file| file.exists()).cloned().collect();
+    let (targets, by, view) = (covered(&there)?, by.to_owned(), Arc::clone(namespace));
     // The new file as it is here: in the view it has the same path.
     apart(move || {
         #[expect(unsafe_code, reason = "as above")]
         unsafe {
             unshare_unsafe(UnshareFlags::FS)?;
         }
-        move_into_link_name_space(std::os::fd::AsFd::as_fd(&view), Some(LinkNameSpaceType::Mount))?;
+        move_into_link_name_space(std::os::fd::AsFd::as_fd(&*view), Some(LinkNameSpaceType::Mount))?;
         cover(&targets, &by)
     })
 }
@@ -96,7 +116,12 @@ fn covered(files: &[PathBuf]) -> io::Result<Vec<Covered>> {
 const BETWEEN: &str = "/dev/null";
 
 fn cover(files: &[Covered], by: &Path) -> io::Result<()> {
+    let over = fs::metadata(by)?;
     for Covered { path, device, inode } in files {
+        let seen = fs::metadata(path)?;
+        if (seen.dev(), seen.ino()) == (over.dev(), over.ino()) {
+            continue;
+        }
         // What is mounted onto a shared mount would be mounted for the whole host.
         for place in path.ancestors() {
             match mount_change(place, MountPropagationFlags::DOWNSTREAM) {
@@ -105,7 +130,6 @@ fn cover(files: &[Covered], by: &Path) -> io::Result<()> {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        let seen = fs::metadata(path)?;
         if (seen.dev(), seen.ino()) == (*device, *inode) {
             mount_bind(BETWEEN, path)?;
         } else if !seen.file_type().is_char_device() {
