@@ -88,6 +88,7 @@ impl Endpoint {
                 run: "crm.1".to_owned(),
                 attempt: 1,
                 origin: Origin::Caught,
+                effect: None,
             },
             limits: Limits { memory: Some(64 << 20), nano_cpus: Some(500_000_000), pids: Some(32) },
             parent: None,

@@ -152,10 +152,16 @@ fn an_ordinary_users_commands_are_led_to_their_endpoint_and_what_that_cannot_hol
 }
 
 #[test]
-fn an_engine_behind_no_socket_is_said_to_be_uncontained() {
+fn what_no_endpoint_stands_before_is_said_to_be_uncontained() {
     let workspace = Workspace::with_goal("version: \"1\"\nname: it\nphases:\n  one: { run: \"true\" }\n");
-    let plan = workspace.sculpt("plan goal.yaml").env("DOCKER_HOST", "tcp://127.0.0.1:9").run().expect(0);
-    assert!(plan.out.contains("uncontained: the container engine is at tcp://127.0.0.1:9"), "{}", plan.said());
-    let plan = workspace.sculpt("plan goal.yaml").env("DOCKER_HOST", "unix:///nowhere.sock").run().expect(0);
-    assert!(!plan.out.contains("uncontained"), "{}", plan.said());
+    let plan = |host: &str| workspace.sculpt("plan goal.yaml").env("DOCKER_HOST", host).run().expect(0).out;
+    let remote = plan("tcp://127.0.0.1:9");
+    assert!(remote.contains("uncontained: the container engine is at tcp://127.0.0.1:9"), "{remote}");
+    let none = plan("unix:///nowhere.sock");
+    assert!(none.contains("uncontained: no container engine is there now"), "{none}");
+    assert!(!none.contains("port 2375"), "{none}");
+    let _listener = std::net::TcpListener::bind("127.0.0.1:2375").unwrap();
+    let heard = plan("unix:///nowhere.sock");
+    let holder = format!("port 2375, which is a container engine's by custom, is held by process {}", std::process::id());
+    assert!(heard.contains(&holder), "{heard}");
 }

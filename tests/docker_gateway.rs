@@ -23,6 +23,7 @@ fn policy(allow: &[&str]) -> Policy {
             run: "crm.1".to_owned(),
             attempt: 1,
             origin: Origin::Caught,
+            effect: None,
         },
         limits: Limits { memory: Some(1 << 28), nano_cpus: Some(500_000_000), pids: Some(64) },
         parent: None,

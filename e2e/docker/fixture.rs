@@ -76,6 +76,7 @@ impl World {
             run: "e2e.1".to_owned(),
             attempt: 1,
             origin: Origin::Declared,
+            effect: None,
         }
     }
 

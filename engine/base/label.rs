@@ -15,6 +15,8 @@ pub const RUN: &str = "io.opensculpt.run";
 pub const ATTEMPT: &str = "io.opensculpt.attempt";
 /// How it came: declared, or by a command of the phase.
 pub const ORIGIN: &str = "io.opensculpt.origin";
+/// The effect whose command made it, where it ends with that very command: other commands are at work at the same place.
+pub const EFFECT: &str = "io.opensculpt.effect";
 /// SHA-256 of what was asked of the container engine, in hex; only on what is declared.
 pub const SPEC: &str = "io.opensculpt.spec";
 
@@ -62,11 +64,14 @@ pub struct Label {
     pub attempt: u32,
     /// How it came to be.
     pub origin: Origin,
+    /// The effect whose command made it, where nothing of it outlives that command: a check's, a secret's.
+    pub effect: Option<u64>,
 }
 
 impl Label {
     /// The labels, as the container engine wants them.
     pub fn write(&self) -> HashMap<String, String> {
+        let effect = self.effect.map(|effect| (EFFECT.to_owned(), effect.to_string()));
         HashMap::from([
             (WORKSPACE.to_owned(), self.workspace.clone()),
             (OWNER.to_owned(), self.owner.to_string()),
@@ -74,6 +79,9 @@ impl Label {
             (ATTEMPT.to_owned(), self.attempt.to_string()),
             (ORIGIN.to_owned(), self.origin.word().to_owned()),
         ])
+        .into_iter()
+        .chain(effect)
+        .collect()
     }
 
     /// Reads them; none where one is missing or not as it is written: then the thing is not known to be ours.
@@ -89,6 +97,10 @@ impl Label {
             run: labels.get(RUN)?.clone(),
             attempt: labels.get(ATTEMPT)?.parse().ok()?,
             origin,
+            effect: match labels.get(EFFECT) {
+                Some(effect) => Some(effect.parse().ok()?),
+                None => None,
+            },
         })
     }
 }
@@ -105,7 +117,10 @@ mod tests {
             run: "crm.3".to_owned(),
             attempt: 2,
             origin: Origin::Caught,
+            effect: None,
         };
+        let brief = Label { effect: Some(7), ..label.clone() };
+        assert_eq!(Label::read(&brief.write()), Some(brief));
         let written = label.write();
         assert_eq!(Label::read(&written), Some(label));
         for key in written.keys() {

@@ -49,7 +49,8 @@ impl Engine {
                 let plan = self.kernel.state().run(run).map(|run| Arc::clone(&run.plan)).ok_or_else(|| gone(&owner))?;
                 let (secrets, limits) = (plan.secrets.clone(), plan.limits.clone());
                 let folder = self.workspace.run(run);
-                Ok(Job::Prepare(PrepareJob { goal: owner.goal, folder, env, secrets, limits }))
+                let endpoint = Some(super::endpoint::of_secrets(run, &env, &limits));
+                Ok(Job::Prepare(PrepareJob { goal: owner.goal, folder, env, secrets, limits, endpoint }))
             }
             Effect::Work { run, phase, .. } => self.texts(run, *phase)?.work_job(),
             Effect::Serve { run, phase, resource, .. } => self.texts(run, *phase)?.serve_job(resource),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 
 use super::preflight::{FoundEngine, Unmet};
-use crate::adapters::docker::connection::socket_of;
+use super::uncontained::uncontained;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::process::mechanism::Report;
 use crate::adapters::vitals::host::HostGauge;
@@ -57,21 +57,6 @@ pub fn look(workspace: &Workspace, env: &IndexMap<String, String>, engine: Optio
 /// Whether a plan limits its goal, and each container of it has that for itself there.
 pub fn is_apart(plan: &Plan, host: &HostReport) -> bool {
     limits(plan, host).iter().any(|limited| limited.apart)
-}
-
-/// Why a command could start containers that sculpt does not own; none where it could not.
-fn uncontained(views: bool, env: &IndexMap<String, String>) -> Option<String> {
-    match (socket_of(env), env.get("DOCKER_HOST").filter(|host| !host.is_empty())) {
-        (Some(_), _) if views => None,
-        (Some(socket), _) => Some(format!(
-            "uncontained: a command that does not follow its DOCKER_HOST reaches the container engine at {}, and what it starts there is not owned",
-            socket.display()
-        )),
-        (None, Some(host)) if !host.starts_with("unix://") => Some(format!(
-            "uncontained: the container engine is at {host} and has no socket here, and what commands start there is not owned"
-        )),
-        (None, _) => None,
-    }
 }
 
 /// How much memory may be promised here to everything of a workspace, in bytes; none where that cannot be seen.

@@ -10,7 +10,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::state::State;
 use crate::kernel::stock::Resource as Made;
 use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Resource};
-use crate::ports::container::Reach;
+use crate::ports::container::{EndpointJob, Reach};
 use crate::ports::job::{Collect, CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
 
 impl Texts<'_> {
@@ -98,7 +98,9 @@ impl Texts<'_> {
             let (log, output) = (self.log(Some(name)), self.output(Some(name)));
             let exists = self.custom(custom, &custom.exists, log.clone(), &output)?;
             let act = self.custom(custom, &custom.create, log, &output)?;
-            return Ok(Job::Create(CustomJob { exists, act, timeout: custom.longest(), output }));
+            // What it makes is the resource's, and goes with it.
+            let endpoint = EndpointJob { keeps: true, ..self.endpoint_job(Some(name), Reach::of(&act.env))? };
+            return Ok(Job::Create(CustomJob { exists, act, timeout: custom.longest(), output, endpoint: Some(endpoint) }));
         }
         let object = self.object_job(resource)?;
         object.ok_or_else(|| (Fault::System, format!("this build cannot make {name}")))
@@ -118,7 +120,8 @@ impl Texts<'_> {
             let (log, output) = (self.log(Some(name)), self.output(Some(name)));
             let exists = self.custom(custom, &custom.exists, log.clone(), &output)?;
             let act = self.custom(custom, &custom.destroy, log, &output)?;
-            return Ok(Job::Destroy(CustomJob { exists, act, timeout: custom.longest(), output }));
+            let endpoint = Some(self.brief_endpoint(Some(name), Reach::of(&act.env))?);
+            return Ok(Job::Destroy(CustomJob { exists, act, timeout: custom.longest(), output, endpoint }));
         }
         let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));
         let path = path.ok_or_else(|| (Fault::System, format!("there is nothing to remove at {name}")))?;

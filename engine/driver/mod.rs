@@ -19,4 +19,5 @@ pub mod rehearsal;
 pub mod serving;
 mod shell;
 mod texts;
+mod uncontained;
 pub mod unexplained;

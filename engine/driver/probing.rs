@@ -13,6 +13,7 @@ use crate::kernel::stock::Kind;
 use crate::manifest::check::{CheckKind, ContainerCheck, Exec};
 use crate::manifest::resource::HealthCheck;
 use crate::manifest::work::{OneOrMany, Run};
+use crate::ports::container::Reach;
 use crate::ports::probe::Asked;
 
 impl Texts<'_> {
@@ -101,7 +102,8 @@ impl Texts<'_> {
             Exec::Full(full) => (full.contains.as_ref(), full.matches.as_ref()),
         };
         let render = |text: Option<&String>| text.map(|text| self.text(text)).transpose();
-        Ok(Asked::Execute { command: Box::new(command), contains: render(contains)?, matches: render(matches)? })
+        let endpoint = Some(Box::new(self.brief_endpoint(None, Reach::of(&command.env))?));
+        Ok(Asked::Execute { command: Box::new(command), contains: render(contains)?, matches: render(matches)?, endpoint })
     }
 }
 

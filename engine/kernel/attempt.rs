@@ -197,6 +197,8 @@ impl Turn<'_> {
     /// Ends what an earlier run left of this phase, where there is such a thing. Directories and files stay: they are made in place.
     fn replace(&mut self, at: &At, then_ask: bool, wanted: impl Fn(&Resource) -> bool) -> bool {
         let targets = self.targets_at(at, |resource| match resource.kind {
+            // What a custom resource made that is kept is kept with it.
+            Kind::Container if resource.keep && resource.caught.is_some() => false,
             Kind::Process | Kind::Container => wanted(resource),
             Kind::Custom | Kind::Network => !resource.keep && wanted(resource),
             Kind::Directory | Kind::File | Kind::Port | Kind::Volume => false,

@@ -4,9 +4,13 @@
 //! |---|---|---|
 //! | is | permitted, and recorded before and after | refused |
 //!
+//! So are those of the other commands: of a check while it is asked, of what makes or removes a custom resource, and of secrets.
+//!
 //! | seen of it | then |
 //! |---|---|
 //! | it made a container, a network or a volume | that is a resource of the phase, `docker:NAME`: with the scope of the attempt, or of the service, that made it; of the goal where the phase may `keep` it |
+//! | the command that creates a custom resource made one | it is that resource's: it has its scope, is kept as it is, and goes after it at the latest |
+//! | the command of a check, of a secret, or one that destroys made one | it is ended with that very command, and is nobody's resource |
 //! | it removed one, by its name or its id, or by the beginning of that: which one it meant was looked up before | that resource is gone, and no other |
 //! | the command has ended, and a look shows nothing more of its own | what the attempt had made, and may not keep, is gone |
 
@@ -104,6 +108,10 @@ impl Turn<'_> {
                 let serves = |resource: &Resource| resource.made_by == by && resource.state.is_live();
                 self.state.resource(&owner).is_some_and(|resource| serves(resource) && resource.state != ResourceState::Stopping)
             }
+            // A command of a question that is dismissed is about to be killed.
+            Effect::Ask { question, .. } => self.live.questions.get(&question).is_some_and(|question| question.is_asked_by(by)),
+            // Nobody ends these: whoever asked for them waits for their end.
+            Effect::Make { .. } | Effect::Remove | Effect::Prepare { .. } => true,
             _ => false,
         };
         may.then_some(owner)
@@ -147,7 +155,11 @@ impl State {
 
     fn catch(&mut self, at: Timestamp, id: EffectId, by: EffectId, kind: Kind, (engines, name): (String, String)) {
         let Some(open) = self.effects.get(&by) else { return };
-        let (Effect::Work { run, phase, attempt } | Effect::Serve { run, phase, attempt, .. }) = &open.effect else { return };
+        let (Effect::Work { run, phase, attempt } | Effect::Serve { run, phase, attempt, .. } | Effect::Make { run, phase, attempt, .. }) =
+            &open.effect
+        else {
+            return;
+        };
         let caught = Caught { id: engines, name, by: open.owner.clone(), keeps: false };
         let (run, phase, attempt) = (run.clone(), *phase, *attempt);
         let Some(mut resource) = self.run(&run).and_then(|begun| Resource::caught(begun, phase, attempt, kind, caught, at)) else { return };
@@ -198,13 +210,20 @@ impl Resource {
         let mut resource = Self::at(Owner::resource(&run.plan.goal, &planned.name, &name), kind, &run.id, phase, attempt, now);
         resource.state = ResourceState::Ready;
         // What a service makes lives as long as that does.
-        let service = caught.by.resource.as_ref().and_then(|name| planned.resource(name));
-        resource.scope = if caught.keeps { Scope::Goal } else { service.map_or(Scope::Phase, |service| service.scope) };
-        resource.keep = caught.keeps && kind.holds_data();
+        let maker = caught.by.resource.as_ref().and_then(|name| Self::declared(&run.plan, phase, name, &run.id, attempt, now));
+        // Each kind after what uses it.
+        let after = if kind.runs() { 1 } else { 2 + u32::from(kind == Kind::Volume) };
         resource.created = true;
-        // After the command's own end, and each kind after what uses it.
-        let step = u32::MAX - if kind.runs() { 1 } else { 2 + u32::from(kind == Kind::Volume) };
-        resource.rank = (planned.wave, step);
+        if let Some(custom) = maker.as_ref().filter(|maker| maker.kind == Kind::Custom) {
+            // Its own command may say how it is destroyed.
+            (resource.scope, resource.keep, caught.keeps) = (custom.scope, custom.keep, true);
+            resource.rank = (custom.rank.0, custom.rank.1.saturating_sub(after));
+        } else {
+            resource.scope = if caught.keeps { Scope::Goal } else { maker.map_or(Scope::Phase, |service| service.scope) };
+            resource.keep = caught.keeps && kind.holds_data();
+            // After the command's own end.
+            resource.rank = (planned.wave, u32::MAX - after);
+        }
         resource.process = (kind == Kind::Container).then(|| super::action::ProcessMark::of_container(&run.plan.goal, &caught.id));
         resource.fingerprint.clone_from(&run.phase(phase).brief.fingerprint);
         resource.evidence = format!("made by a command of {}", caught.by);

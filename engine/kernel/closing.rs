@@ -86,7 +86,7 @@ impl Turn<'_> {
         let mut targets = self.targets_at(at, |resource| {
             let mine = resource.run == at.run && resource.attempt == number && number > 0;
             let kept = match resource.scope {
-                Scope::Goal => keeps_goal || resource.keep && !resource.kind.runs(),
+                Scope::Goal => keeps_goal || resource.keep && (!resource.kind.runs() || resource.caught.is_some()),
                 Scope::Phase => keeps_phase || resource.keep,
             };
             mine && !kept

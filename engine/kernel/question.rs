@@ -124,6 +124,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// Whether a try of it is under way by this permit.
+    pub(super) fn is_asked_by(&self, permit: EffectId) -> bool {
+        self.state == QuestionState::Asking && self.permit == Some(permit)
+    }
+
     /// The run whose phase asks.
     pub(super) const fn run(&self) -> &RunId {
         match &self.asker {

@@ -87,7 +87,8 @@ impl Resource {
         let mut made = Self::at(Owner::resource(&plan.goal, &planned.name, name), kind, run, phase, attempt, now);
         made.scope = declared.scope;
         made.keep = declared.keep.unwrap_or(kept_by_default);
-        made.rank = (planned.wave, u32::try_from(step).unwrap_or(u32::MAX));
+        // With room between two steps for what the commands of a custom resource make.
+        made.rank = (planned.wave, u32::try_from(step).unwrap_or(u32::MAX).saturating_mul(4).saturating_add(3));
         made.stop = stop_policy(declared);
         Some(made)
     }

@@ -152,6 +152,8 @@ pub struct EndpointJob {
     pub limits: Limits,
     /// True where what it makes stays, until the goal goes down.
     pub keeps: bool,
+    /// True where nothing of what it makes outlives the command itself, whatever else is at work at its place: a check's, a secret's.
+    pub brief: bool,
     /// True where it may have made something that is not recorded: an earlier engine served it.
     pub may_have_called: bool,
 }

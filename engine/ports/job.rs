@@ -88,6 +88,8 @@ pub struct PrepareJob {
     pub secrets: IndexMap<Name, Secret>,
     /// What the whole goal may use.
     pub limits: Limits,
+    /// The endpoint of the commands that fetch secrets.
+    pub endpoint: Option<EndpointJob>,
 }
 
 /// Run a phase's command.
@@ -173,6 +175,8 @@ pub struct CustomJob {
     pub timeout: Span,
     /// The file that it may write outputs to.
     pub output: PathBuf,
+    /// The endpoint of what creates or destroys it; that of `exists` is like it, and nothing outlives that.
+    pub endpoint: Option<EndpointJob>,
 }
 
 /// End the processes of a place.

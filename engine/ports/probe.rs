@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::container::Reach;
+use super::container::{EndpointJob, Reach};
 use super::job::Command;
 use super::runtime::Tell;
 use crate::base::owner::Owner;
@@ -44,6 +44,8 @@ pub enum Asked {
         contains: Option<String>,
         /// A regular expression that its output must match.
         matches: Option<String>,
+        /// Its endpoint of the container engine, where it has one.
+        endpoint: Option<Box<EndpointJob>>,
     },
     /// A command inside a container that must exit with 0.
     Inside {

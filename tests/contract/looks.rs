@@ -22,7 +22,7 @@ fn look(world: &World, kind: serde_json::Value) -> Asked {
 
 fn execute(world: &World, script: &str, contains: Option<&str>, matches: Option<&str>) -> Asked {
     let (contains, matches) = (contains.map(str::to_owned), matches.map(str::to_owned));
-    Asked::Execute { command: Box::new(world.command(script)), contains, matches }
+    Asked::Execute { command: Box::new(world.command(script)), contains, matches, endpoint: None }
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn a_custom_resource_is_created_once_and_destroyed() {
             act: world.command(act),
             timeout: Span::seconds(600),
             output: world.path("output"),
+            endpoint: None,
         };
         let create = job(world, WRITES);
         let (announced, created, path) = make(world, Job::Create(create)).await;

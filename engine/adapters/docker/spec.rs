@@ -170,6 +170,7 @@ pub(super) fn example() -> ContainerSpec {
             run: "crm.1".to_owned(),
             attempt: 1,
             origin: crate::base::label::Origin::Declared,
+            effect: None,
         },
         image: "db:1".to_owned(),
         entrypoint: None,

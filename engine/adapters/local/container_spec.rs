@@ -17,6 +17,7 @@ pub(super) fn label(fleets: &Fleets, owner: &Owner, made: &Made) -> Label {
         run: made.run.to_string(),
         attempt: made.attempt,
         origin: Origin::Declared,
+        effect: None,
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) struct Endpoint {
     socket: Arc<Socket>,
     serving: AbortHandle,
     traffic: Traffic,
-    owner: Owner,
+    by: (EffectId, Owner),
     job: EndpointJob,
     /// The container engine's own socket, and every place where this host may have one.
     upstream: PathBuf,
@@ -131,6 +131,7 @@ impl Endpoints {
                 run: job.run.0.clone(),
                 attempt: job.attempt,
                 origin: Origin::Caught,
+                effect: job.brief.then_some(id.0),
             },
             limits: self.bounds(&job),
             parent: self.fleets.parent(&owner.goal),
@@ -152,7 +153,7 @@ impl Endpoints {
             socket,
             serving,
             traffic,
-            owner: owner.clone(),
+            by: (id, owner.clone()),
             job,
             upstream,
             real,
@@ -165,7 +166,7 @@ impl Endpoints {
         if !job.may_have_called || job.keeps {
             return None;
         }
-        super::caught::sweep(&self.fleets, owner, job).await.ok()
+        super::caught::sweep(&self.fleets, owner, job, None).await.ok()
     }
 
     /// The bounds of each container of a command: those that are declared, else the usual ones.
@@ -273,7 +274,19 @@ impl Endpoint {
     pub(super) async fn close(mut self) -> Option<u32> {
         self.job.may_have_called |= self.traffic.close().await;
         self.serving.abort();
-        self.endpoints.sweep(&self.owner, &self.job).await
+        self.endpoints.sweep(&self.by.1, &self.job).await
+    }
+
+    /// Closes it, and ends what was made through it, where nothing of that may outlive the command.
+    pub(super) async fn end(self) -> Result<(), WorkError> {
+        let called = self.traffic.close().await;
+        self.serving.abort();
+        if called && self.job.brief {
+            let (effect, owner) = &self.by;
+            let swept = super::caught::sweep(&self.endpoints.fleets, owner, &self.job, Some(effect.0)).await;
+            swept.map_err(|error| WorkError::LeftInEngine(error.to_string()))?;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use indexmap::IndexMap;
 
+use super::custom::Around;
 use super::lease::Leases;
 use super::work::{WorkError, check, scope_limits};
 use crate::adapters::process::launch::Launch;
@@ -16,6 +17,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::Seen;
 use crate::kernel::fault::Fault;
+use crate::kernel::input::Input;
 use crate::manifest::param::Secret;
 use crate::manifest::policy::Limits;
 use crate::manifest::work::Run;
@@ -52,16 +54,10 @@ impl Vaults {
 pub const ENVIRONMENT: &str = "env.json";
 
 /// Prepares a run. Of its limits, what could not be set is told first.
-pub(super) async fn prepare(
-    leases: &Arc<Leases>,
-    workspace: &Workspace,
-    vaults: &Vaults,
-    job: &PrepareJob,
-    tell: impl FnMut(Seen),
-) -> Seen {
+pub(super) async fn prepare(around: &Around<'_>, workspace: &Workspace, vaults: &Vaults, job: &PrepareJob) -> Seen {
     let failed = |fault, evidence: String| Seen::Failed { fault, evidence };
-    match limit(leases, &job.goal, &job.limits) {
-        Ok(missed) => missed.into_iter().for_each(tell),
+    match limit(around.leases, &job.goal, &job.limits) {
+        Ok(missed) => missed.into_iter().for_each(|seen| around.tell.say(Input::Seen { id: around.by.0, seen })),
         Err(error) => return error.seen(),
     }
     let kept = make_passable(&job.folder.join("logs")).and_then(|()| make_passable(&job.folder.join("outputs")));
@@ -73,7 +69,7 @@ pub(super) async fn prepare(
         Err(error) => return failed(Fault::Secret, format!("failed to read the secrets that are kept: {error}")),
     };
     for (name, secret) in &job.secrets {
-        let value = match fetch(leases, workspace, job, name, secret, &vault).await {
+        let value = match fetch(around, workspace, job, name, secret, &vault).await {
             Ok(value) => value,
             Err(why) => return failed(Fault::Secret, format!("failed to get the secret `{name}`: {why}")),
         };
@@ -92,7 +88,7 @@ pub(super) fn limit(leases: &Leases, goal: &Name, limits: &Limits) -> Result<Opt
 
 /// Tries a secret's sources in their order: `env`, `file`, `command`, `generate`.
 async fn fetch(
-    leases: &Arc<Leases>,
+    around: &Around<'_>,
     workspace: &Workspace,
     job: &PrepareJob,
     name: &Name,
@@ -113,7 +109,7 @@ async fn fetch(
         }
     }
     if let Some(command) = &secret.command {
-        match from_command(leases, workspace, job, name, command).await {
+        match from_command(around, workspace, job, name, command).await {
             Ok(value) => return Ok(value),
             Err(why) => tried.push(why),
         }
@@ -124,13 +120,14 @@ async fn fetch(
     Err(if tried.is_empty() { "it has no source".to_owned() } else { tried.join("; ") })
 }
 
-async fn from_command(leases: &Arc<Leases>, workspace: &Workspace, job: &PrepareJob, name: &Name, command: &Run) -> Result<String, String> {
+async fn from_command(around: &Around<'_>, workspace: &Workspace, job: &PrepareJob, name: &Name, command: &Run) -> Result<String, String> {
+    let Around { leases, endpoints, by, tell } = around;
     let output = job.folder.join("outputs").join(format!("secret.{name}"));
     let argv = match command {
         Run::Script(script) => vec!["/bin/sh".into(), "-e".into(), "-c".into(), script.clone()],
         Run::Argv(argv) => argv.clone(),
     };
-    let launch = Launch {
+    let mut launch = Launch {
         argv,
         env: job.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         cwd: workspace.root().to_owned(),
@@ -143,14 +140,23 @@ async fn from_command(leases: &Arc<Leases>, workspace: &Workspace, job: &Prepare
     };
     let owner = Owner::goal(&job.goal);
     let lease = leases.attempt(&owner).map_err(|error| error.to_string())?;
-    let ended = match leases.containment().spawn(lease.scope(), &launch) {
-        Ok(running) => super::work::await_and_sweep(running, &lease).await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+    let (endpoint, started) = match endpoints.open(lease.scope().name(), *by, job.endpoint.clone(), tell) {
+        Ok(endpoint) => {
+            let started = super::work::spawn(leases, &lease, &mut launch, endpoint.as_ref());
+            (endpoint, started)
+        }
+        Err(error) => (None, Err(error)),
     };
+    let ended = match started {
+        Ok(running) => super::work::await_and_sweep(running, &lease).await,
+        Err(error) => Err(error),
+    };
+    let left = super::work::end(endpoint).await;
     leases.drop_from(&owner, &lease);
     let text = fs::read_to_string(&output).map_err(|error| error.to_string());
     remove_quietly(&output);
-    match ended? {
+    left.map_err(|error| error.to_string())?;
+    match ended.map_err(|error| error.to_string())? {
         swept if swept.exit.is_success() => text.map(|text| text.trim_end_matches('\n').to_owned()),
         swept => Err(format!("its command ended with {}", swept.exit)),
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::custom::Around;
 use super::end::identity;
 use super::inquiry::Inquiry;
 use super::lease::{Lease, Leases};
 use super::runtime::LocalRuntime;
-use super::work::{WorkError, await_and_sweep, kill, launch};
+use super::work::{WorkError, await_and_sweep, end, kill, launch, spawn};
 use crate::adapters::probes::surroundings::Surroundings;
 use crate::adapters::probes::{file, http, log, tcp};
 use crate::adapters::process::launch::SpawnError;
@@ -18,11 +19,12 @@ use crate::adapters::process::listener::{listeners, users};
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::journal::permit::Permit;
-use crate::kernel::action::{Exit, ProcessMark, Shown};
+use crate::kernel::action::{EffectId, Exit, ProcessMark, Shown};
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::manifest::check::CheckKind;
+use crate::ports::container::EndpointJob;
 use crate::ports::job::Command;
 use crate::ports::probe::{Asked, Probe, Probing};
 use crate::ports::runtime::Tell;
@@ -33,12 +35,12 @@ const MAX_OUTPUT: usize = 8 << 20;
 impl Probe for LocalRuntime {
     fn ask(&self, probing: Probing, permit: Option<&Permit>, tell: &Tell) {
         let executes = matches!(probing.asked, Asked::Execute { .. } | Asked::Inside { .. });
-        let place = permit.filter(|_| executes).map(|permit| (permit.owner().clone(), self.inquiries.begin(permit.owner())));
+        let place = permit.filter(|_| executes).map(|permit| (permit.id(), permit.owner().clone(), self.inquiries.begin(permit.owner())));
         tokio::spawn(answer(self.clone(), probing, place, tell.clone()));
     }
 }
 
-async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(Owner, Inquiry)>, tell: Tell) {
+async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(EffectId, Owner, Inquiry)>, tell: Tell) {
     let Probing { question, timeout, asked, .. } = probing;
     let answer = match asked {
         Asked::Look { kind, workspace, log } => {
@@ -53,7 +55,7 @@ async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(Owner, I
             super::container_probe::stands(&runtime.fleets, &reach, container.as_deref(), state.as_deref(), timeout).await
         }
         Asked::Inside { reach, container, argv } => match place {
-            Some((owner, mut inquiry)) => {
+            Some((_, owner, mut inquiry)) => {
                 let asked = super::container_probe::execute(&runtime.fleets, &reach, container.as_deref(), &argv);
                 let answer = tokio::select! {
                     biased;
@@ -66,11 +68,12 @@ async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(Owner, I
             }
             None => Answer::unknown(Fault::CheckerBroken, "the command of this check has no permit"),
         },
-        Asked::Execute { command, contains, matches } => match place {
-            Some((owner, mut inquiry)) => {
+        Asked::Execute { command, contains, matches, endpoint } => match place {
+            Some((permit, owner, mut inquiry)) => {
                 let stopped = &mut inquiry.stopped;
-                let wanted = Wanted { contains, matches };
-                let answer = execute(&runtime.leases, &owner, &command, &wanted, timeout, stopped).await;
+                let wanted = Wanted { contains, matches, timeout };
+                let around = Around { leases: &runtime.leases, endpoints: &runtime.endpoints, by: (permit, &owner), tell: &tell };
+                let answer = execute(&around, &command, endpoint.map(|endpoint| *endpoint), &wanted, stopped).await;
                 runtime.inquiries.end(&owner, inquiry);
                 answer
             }
@@ -123,30 +126,41 @@ fn is_serving(leases: &Leases, process: Option<&ProcessMark>, ports: &[String]) 
     Answer::pass(ports)
 }
 
-/// What the output of a check's command must have.
+/// What the output of a check's command must have, and when.
 struct Wanted {
+    timeout: Span,
     contains: Option<String>,
     matches: Option<String>,
 }
 
 /// Runs the command of a check. Exit 0 is pass, 1 to 125 fail; anything else is no answer.
 async fn execute(
-    leases: &Arc<Leases>,
-    owner: &Owner,
+    around: &Around<'_>,
     command: &Command,
+    endpoint: Option<EndpointJob>,
     wanted: &Wanted,
-    timeout: Span,
     stopped: &mut oneshot::Receiver<()>,
 ) -> Answer {
+    let Around { leases, endpoints, by, tell } = around;
+    let (owner, timeout) = (by.1, wanted.timeout);
     let broken = |error: WorkError| Answer::unknown(error.fault(), error.to_string());
     let lease = match leases.attempt(owner) {
         Ok(lease) => lease,
         Err(error) => return broken(error.into()),
     };
     let errors = command.log.with_extension("err");
-    let ended = match leases.containment().spawn(lease.scope(), &launch(command, errors.clone())) {
-        Err(error @ SpawnError::NotFound { .. }) => Ok((Answer::unknown(Fault::MissingCommand, error.to_string()), Vec::new())),
-        Err(error) => Ok((broken(error.into()), Vec::new())),
+    let (endpoint, started) = match endpoints.open(lease.scope().name(), *by, endpoint, tell) {
+        Ok(endpoint) => {
+            let started = spawn(leases, &lease, &mut launch(command, errors.clone()), endpoint.as_ref());
+            (endpoint, started)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    let ended = match started {
+        Err(WorkError::Spawn(error @ SpawnError::NotFound { .. })) => {
+            Ok((Answer::unknown(Fault::MissingCommand, error.to_string()), Vec::new()))
+        }
+        Err(error) => Ok((broken(error), Vec::new())),
         Ok(running) => tokio::select! {
             biased;
             _ = stopped => kill(&lease).await.map(|left| (Answer::unknown(Fault::Stopped, "its command was stopped"), left)),
@@ -159,13 +173,14 @@ async fn execute(
             }
         },
     };
+    let left = end(endpoint).await;
     for file in [&command.log, &errors] {
         forget(file);
     }
     match ended {
         Ok((answer, survivors)) if survivors.is_empty() => {
             leases.drop_from(owner, &lease);
-            answer
+            left.map_or_else(broken, |()| answer)
         }
         // The place holds the scope on: whoever ends the place meets, and reports, what would not end.
         Ok((answer, survivors)) => {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::custom::Around;
 use super::endpoints::Endpoints;
 use super::fleets::Fleets;
 use super::inquiry::Inquiries;
@@ -36,7 +37,7 @@ pub struct LocalRuntime {
     intents: Arc<Intents>,
     vaults: Vaults,
     lookout: Arc<Lookout>,
-    endpoints: Arc<Endpoints>,
+    pub(super) endpoints: Arc<Endpoints>,
 }
 
 impl LocalRuntime {
@@ -51,8 +52,8 @@ impl LocalRuntime {
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
         let seen = match job {
             Job::Prepare(job) => {
-                let say = |seen| tell.say(Input::Seen { id, seen });
-                super::prepare::prepare(&self.leases, &self.workspace, &self.vaults, &job, say).await
+                let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
+                super::prepare::prepare(&around, &self.workspace, &self.vaults, &job).await
             }
             Job::Work(job) => return super::work::work(self.leases, self.lookout, self.endpoints, (id, owner), job, tell).await,
             Job::Serve(job) => return super::serve::serve(self.leases, self.endpoints, (id, owner), job, tell).await,
@@ -65,8 +66,14 @@ impl LocalRuntime {
             Job::Watch(job) => return super::watch::watch(self.leases, self.endpoints, (id, owner), *job, tell).await,
             Job::Object(job) => super::contain::make(&self.fleets, &owner, &job, self.intents.announce(id, None, &tell)).await,
             Job::RemoveObject(job) => super::contain::remove(&self.fleets, &owner, &job).await,
-            Job::Create(job) => super::custom::create(&self.leases, &owner, &job, self.intents.announce(id, None, &tell)).await,
-            Job::Destroy(job) => super::custom::destroy(&self.leases, &owner, &job).await,
+            Job::Create(job) => {
+                let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
+                super::custom::create(&around, &job, self.intents.announce(id, None, &tell)).await
+            }
+            Job::Destroy(job) => {
+                let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
+                super::custom::destroy(&around, &job).await
+            }
             Job::Directory(job) => {
                 self.announce(id, &job.path, &tell).await;
                 blocking(move || super::files::make_directory(self.workspace.root(), &job)).await

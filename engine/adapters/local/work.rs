@@ -48,6 +48,8 @@ pub(super) enum WorkError {
     PortTaken(String, String),
     #[error("processes of its command would not end: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Survivors(Vec<u32>),
+    #[error("failed to end what its command made in the container engine: {0}")]
+    LeftInEngine(String),
     #[error("its {0} command took longer than {1}")]
     Late(&'static str, Span),
     #[error("failed to {step}: {source}")]
@@ -67,7 +69,7 @@ impl WorkError {
             Self::Spawn(SpawnError::BadCwd { .. }) => Fault::MissingFile,
             Self::Limits(_) => Fault::Limits,
             Self::PortTaken(..) => Fault::PortTaken,
-            Self::Survivors(_) => Fault::Survivors,
+            Self::Survivors(_) | Self::LeftInEngine(_) => Fault::Survivors,
             Self::Late(..) => Fault::TimedOut,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Fault::DiskFull,
@@ -102,12 +104,16 @@ pub(super) fn start(
     tell: impl FnMut(Seen),
 ) -> Result<Running, WorkError> {
     set_limits(leases, lease, command)?.into_iter().for_each(tell);
-    let mut launch = launch(command, command.log.clone());
+    spawn(leases, lease, &mut launch(command, command.log.clone()), endpoint)
+}
+
+/// Starts it, with its endpoint of the container engine where it has one.
+pub(super) fn spawn(leases: &Leases, lease: &Lease, launch: &mut Launch, endpoint: Option<&Endpoint>) -> Result<Running, WorkError> {
     if let Some(endpoint) = endpoint {
-        endpoint.lead(&mut launch)?;
+        endpoint.lead(launch)?;
         launch.view = endpoint.view(leases.containment())?;
     }
-    let running = leases.containment().spawn(lease.scope(), &launch)?;
+    let running = leases.containment().spawn(lease.scope(), launch)?;
     if let (Some(endpoint), Some(view)) = (endpoint, &launch.view)
         && let Err(error) = endpoint.follow(view, running.id())
     {
@@ -274,6 +280,14 @@ pub(super) async fn close(endpoint: Option<Endpoint>) -> Option<u32> {
     match endpoint {
         Some(endpoint) => endpoint.close().await,
         None => None,
+    }
+}
+
+/// The same where nothing of what it made may be left.
+pub(super) async fn end(endpoint: Option<Endpoint>) -> Result<(), WorkError> {
+    match endpoint {
+        Some(endpoint) => endpoint.end().await,
+        None => Ok(()),
     }
 }
 

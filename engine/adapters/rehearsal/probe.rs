@@ -42,7 +42,7 @@ impl Probe for Simulation {
                 let found = world.serves(process.as_ref(), &ports);
                 world.doubt(&place, "serving", found)
             }
-            Asked::Execute { command, contains, matches } => {
+            Asked::Execute { command, contains, matches, .. } => {
                 if let Some(permit) = permit {
                     let wanted = Wanted { contains, matches };
                     let (id, took) = world.check(tell, permit.owner(), &place, question, &command, &wanted);
