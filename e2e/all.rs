@@ -38,4 +38,5 @@ mod supervisor;
 mod suspects;
 mod together;
 mod told;
+mod unexplained;
 mod world;

@@ -63,7 +63,7 @@ phases:
     workspace.until_written("up");
     let ours = ["ps", "-a", "-q", "--filter", &format!("label=io.opensculpt.workspace={id}")].map(str::to_owned);
     let listed = |daemon: &Daemon| daemon.docker(&ours.each_ref().map(String::as_str)).lines().count();
-    assert_eq!(listed(daemon), 5);
+    assert_eq!(listed(daemon), 6);
     run.kill();
     workspace.kill_the_engine();
     daemon.kill_and_start_again();

@@ -15,7 +15,7 @@ pub const RUN: &str = "io.opensculpt.run";
 pub const ATTEMPT: &str = "io.opensculpt.attempt";
 /// How it came: declared, or by a command of the phase.
 pub const ORIGIN: &str = "io.opensculpt.origin";
-/// The effect whose command made it, where it ends with that very command: other commands are at work at the same place.
+/// The effect whose command made it, where nothing of it outlives that command. What has none may be data that somebody keeps.
 pub const EFFECT: &str = "io.opensculpt.effect";
 /// SHA-256 of what was asked of the container engine, in hex; only on what is declared.
 pub const SPEC: &str = "io.opensculpt.spec";
@@ -64,7 +64,7 @@ pub struct Label {
     pub attempt: u32,
     /// How it came to be.
     pub origin: Origin,
-    /// The effect whose command made it, where nothing of it outlives that command: a check's, a secret's.
+    /// The effect whose command made it, where nothing of it outlives that command.
     pub effect: Option<u64>,
 }
 

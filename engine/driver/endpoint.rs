@@ -29,14 +29,13 @@ impl Texts<'_> {
             keeps: allow.contains(KEEP),
             allow,
             limits: own.within(&plan.limits),
-            brief: false,
             may_have_called: false,
         })
     }
 
     /// The endpoint of a command of which nothing is to stay: a check's, or one that destroys.
     pub(super) fn brief_endpoint(&self, resource: Option<&Name>, reach: Reach) -> Result<EndpointJob, TextError> {
-        Ok(EndpointJob { keeps: false, brief: true, ..self.endpoint_job(resource, reach)? })
+        Ok(EndpointJob { keeps: false, ..self.endpoint_job(resource, reach)? })
     }
 
     /// Where the container engine is for the commands of this phase: its `env` may say otherwise than that of `sculpt run`.
@@ -54,7 +53,6 @@ pub(super) fn of_secrets(run: &RunId, env: &IndexMap<String, String>, limits: &L
         allow: BTreeSet::new(),
         limits: Limits { memory: limits.memory, cpus: limits.cpus, pids: limits.pids, ..Limits::default() },
         keeps: false,
-        brief: true,
         may_have_called: false,
     }
 }

@@ -169,8 +169,10 @@ impl Engine {
         let looked = look_into(&*self.runtime, reaches(&self.workspace, self.kernel.state())).await;
         self.ignored
             .extend(looked.unseen.into_iter().map(|error| format!("what an earlier engine left in containers cannot be seen: {error}")));
-        let known = known_scopes(self.kernel.state());
-        let unknown: Vec<(String, Reach)> = looked.there.into_iter().filter(|(scope, _)| !known.contains(scope.as_str())).collect();
+        let state = self.kernel.state();
+        let known = known_scopes(state);
+        let unknown: Vec<(String, Reach)> =
+            looked.there.into_iter().filter(|(scope, _)| !known.contains(scope.as_str()) && !state.explains_object(scope, true)).collect();
         let names = unknown.iter().map(|(scope, _)| scope.clone()).collect();
         remember(&self.seen_in, unknown);
         names

@@ -1,4 +1,4 @@
-//! Who is there that no record explains: scopes in which somebody runs, and containers that carry our labels. Looks only.
+//! Who is there that no record explains: scopes in which somebody runs, and what carries our labels in container engines. Looks only.
 //!
 //! What cannot be seen is unknown, and unknown is not dead: nothing is done about it.
 
@@ -14,6 +14,7 @@ use crate::adapters::local::runtime::LocalRuntime;
 use crate::adapters::workspace::Workspace;
 use crate::kernel::action::{RunId, Shown};
 use crate::kernel::input::Input;
+use crate::kernel::object::Object;
 use crate::kernel::state::{Goal, State};
 use crate::ports::container::Reach;
 use crate::ports::runtime::Runtime;
@@ -37,6 +38,8 @@ pub struct Crowd {
     pub scopes: Vec<String>,
     /// What could not be seen, in words.
     pub unseen: Vec<String>,
+    /// Volumes that no record knows: data, which nobody removes by guess.
+    pub data: Vec<Object>,
 }
 
 impl Crowd {
@@ -50,6 +53,8 @@ impl Crowd {
         }
         let looked = look_into(&runtime, reaches(workspace, state)).await;
         crowd.scopes.extend(looked.there.into_iter().map(|(scope, _)| scope));
+        let objects = crowd.scopes.iter().filter_map(|scope| Object::of(scope));
+        crowd.data = objects.filter(|object| object.is_data() && !state.knows(object, false)).collect();
         crowd.unseen.extend(looked.unseen);
         crowd
     }

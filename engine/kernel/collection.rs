@@ -17,7 +17,8 @@
 //! | what was there before                             | it is a stranger's |
 //! | what no run explains any more                     | nothing is known of it, and unknown is not dead |
 //!
-//! Beside these, scopes and containers in which somebody runs whom no record explains are swept: at the opening, every 5 minutes, under
+//! Beside these, scopes and containers in which somebody runs whom no record explains, and networks and volumes that no record knows (see
+//! [`super::object`]; a volume that may be kept data never is), are swept: at the opening, every 5 minutes, under
 //! pressure and where a person asks. At the end of a run and of a `down` only the records are looked at.
 
 use serde::{Deserialize, Serialize};
@@ -207,6 +208,9 @@ impl State {
     /// Whether a scope in which somebody runs is explained by the records: a process that they know runs in it, a leak is known there, or,
     /// while an engine is at work, something of its goal is being started, whose scope nobody has told yet.
     pub fn explains(&self, scope: &str, engine: bool) -> bool {
+        if self.explains_object(scope, false) {
+            return true;
+        }
         let goal = scope.split('/').next().unwrap_or_default();
         let marked = self.effects.values().filter_map(|open| open.process.as_ref());
         let made = self.live_resources().filter_map(|resource| resource.process.as_ref());

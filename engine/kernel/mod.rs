@@ -28,6 +28,7 @@ mod live;
 mod mark;
 pub mod memory;
 pub mod nesting;
+pub mod object;
 pub mod options;
 pub mod outcome;
 pub mod phase;

@@ -150,10 +150,8 @@ pub struct EndpointJob {
     pub allow: BTreeSet<String>,
     /// The bounds of each container.
     pub limits: Limits,
-    /// True where what it makes stays, until the goal goes down.
+    /// True where what it makes outlives the command: until the goal goes down, or with the resource that it creates.
     pub keeps: bool,
-    /// True where nothing of what it makes outlives the command itself, whatever else is at work at its place: a check's, a secret's.
-    pub brief: bool,
     /// True where it may have made something that is not recorded: an earlier engine served it.
     pub may_have_called: bool,
 }

@@ -8,11 +8,15 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::kernel::action::Effect;
 use crate::kernel::collection::{Pick, Reason, Trigger};
+use crate::kernel::object::Object;
 use crate::kernel::record::Record;
 use crate::kernel::state::State;
 
 /// What is said of a scope that no record explains.
 const UNEXPLAINED: &str = "somebody runs there, and no record knows whom";
+
+/// The same of a network or a volume.
+const UNKNOWN: &str = "a command made it, and no record knows it";
 
 /// What a collection ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -90,7 +94,11 @@ impl Things {
 
     fn collection(self) -> Collection {
         let Self { places: mut things, scopes } = self;
-        let unexplained = |place| Thing { place, kind: "processes", reason: "unexplained", why: UNEXPLAINED.to_owned() };
+        let unexplained = |place: String| {
+            let object = Object::of(&place);
+            let (kind, why) = object.map_or(("processes", UNEXPLAINED), |object| (object.kind.word(), UNKNOWN));
+            Thing { place, kind, reason: "unexplained", why: why.to_owned() }
+        };
         things.extend(scopes.into_iter().map(unexplained));
         let evicted = things.iter().filter(|thing| thing.reason == Reason::Evictable.word()).count();
         Collection { left: things.len() - evicted, evicted, things }

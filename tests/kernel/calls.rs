@@ -5,12 +5,14 @@ use opensculpt::kernel::action::{Effect, EffectId, Exit, ProcessMark, Seen};
 use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::call::{Call, CallId, Verb};
 use opensculpt::kernel::input::{Input, Request};
+use opensculpt::kernel::object::Object;
 use opensculpt::kernel::outcome::{Outcome, Verdict};
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::resource::ResourceState;
 use opensculpt::kernel::stock::Kind;
 use opensculpt::kernel::told::Told;
 use opensculpt::kernel::usage::Usage;
+use opensculpt::manifest::resource::Scope;
 use opensculpt::plan::sealed::Plan;
 
 use super::plans::{job, phase, plan, server};
@@ -26,6 +28,11 @@ impl World {
     /// The same, of what the container engine knows by this id.
     fn calls_on(&mut self, place: &str, verb: Verb, (subject, id): (Option<&str>, Option<&str>), name: Option<&str>) -> Option<EffectId> {
         let by = *self.alive.get(&place.parse::<Owner>().unwrap()).expect("something runs there");
+        self.calls_by(by, verb, (subject, id), name)
+    }
+
+    /// The same of the command of any effect.
+    fn calls_by(&mut self, by: EffectId, verb: Verb, (subject, id): (Option<&str>, Option<&str>), name: Option<&str>) -> Option<EffectId> {
         let known = self.records.len();
         let [subject, name, engines] = [subject, name, id].map(|text| text.map(str::to_owned));
         let call = Call { verb, request: "POST /x".to_owned(), subject, id: engines, name };
@@ -259,4 +266,64 @@ fn what_the_engine_tells_of_a_container_is_what_is_known_of_it() {
     assert_eq!(world.hears("id-web", Told::Removed), 0);
     assert_eq!(world.hears("id-of-a-stranger", Told::Removed), 0);
     assert_eq!(world.live_caught().len(), 2, "the network and the volume are still there");
+}
+
+/// The effect of this kind that is open.
+fn open(world: &World, is: fn(&Effect) -> bool) -> EffectId {
+    let mut open = world.kernel.state().effects.iter().filter(|(_, open)| is(&open.effect));
+    *open.next().expect("such an effect").0
+}
+
+#[test]
+fn what_the_command_of_a_custom_resource_makes_is_kept_with_it_and_goes_after_it() {
+    for keep in [false, true] {
+        let mut world = World::new();
+        world.make_takes = 500;
+        world.start(plan(1, vec![phase("a").custom("db", Scope::Goal).keep("db", keep)]));
+        world.until(1200);
+        let by = open(&world, |effect| matches!(effect, Effect::Make { .. }));
+        let permit = world.calls_by(by, Verb::Create(Kind::Container), (None, None), Some("web")).expect("a permit");
+        world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(201), id: Some("id-web".to_owned()) } });
+        world.settle();
+        assert_eq!(world.live_caught(), ["g/a/docker:web"]);
+        assert_eq!(world.calls_by(by, Verb::Change, (None, None), None), None, "its command has ended");
+        world.down(false);
+        world.settle();
+        assert_eq!(world.live_caught().len(), usize::from(keep));
+        world.down(true);
+        world.settle();
+        let ends: Vec<String> =
+            world.effects().into_iter().filter(|effect| effect.starts_with("end") || effect.starts_with("remove")).collect();
+        assert_eq!(ends, ["remove g/a/db", "end g/a/docker:web"]);
+    }
+}
+
+#[test]
+fn the_command_of_a_check_may_call_while_it_is_asked_and_what_it_makes_is_no_resource() {
+    let mut world = World::new();
+    world.play("a").before = vec![says(Said::Fail)];
+    world.look_takes = 500;
+    world.start(plan(1, vec![job("a")]));
+    world.until(1600);
+    let by = open(&world, |effect| matches!(effect, Effect::Ask { .. }));
+    let permit = world.calls_by(by, Verb::Create(Kind::Container), (None, None), Some("web")).expect("a permit");
+    world.give(Input::Seen { id: permit, seen: Seen::Called { status: Some(201), id: Some("id-web".to_owned()) } });
+    assert!(world.live_caught().is_empty());
+    world.settle();
+    assert_eq!(world.calls_by(by, Verb::Change, (None, None), None), None, "it is not asked any more");
+    assert!(world.is_at_rest());
+}
+
+#[test]
+fn a_network_is_nobodys_once_its_command_has_ended_and_a_volume_may_be_data() {
+    let mut world = at_work(false);
+    let by = *world.alive.get(&"g/a".parse::<Owner>().unwrap()).expect("it works");
+    let object = |kind, effect, id: &str| Object { goal: "g".into(), kind, effect, id: id.to_owned() }.scope();
+    let (own, data) = (object(Kind::Network, Some(by.0), "lost"), object(Kind::Volume, None, "lost"));
+    assert!(world.kernel.state().explains_object(&own, true), "it is ended with its command");
+    assert!(world.kernel.state().explains_object(&object(Kind::Network, None, "id-net"), false), "a record knows it");
+    world.settle();
+    let state = world.kernel.state();
+    assert!(!state.explains_object(&own, false) && !state.explains_object(&object(Kind::Volume, Some(by.0), "lost"), false));
+    assert!(state.explains_object(&data, false), "nobody removes it by guess");
 }

@@ -9,18 +9,18 @@ use crate::adapters::docker::list::{Found, Kind};
 use crate::base::label::Origin;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
+use crate::kernel::action::EffectId;
 use crate::ports::container::EndpointJob;
 
 /// How long what a command leaves behind may take to end after SIGTERM: as for its processes.
 const GRACE: Span = Span::seconds(5);
 
-/// Ends and removes all that a command of an attempt made and left; or the command of an effect of which nothing stays. Gives how many
-/// things that were.
-pub(super) async fn sweep(fleets: &Fleets, owner: &Owner, job: &EndpointJob, effect: Option<u64>) -> Result<u32, ContainError> {
+/// Ends and removes all that the command of an effect made and left. Gives how many things that were.
+pub(super) async fn sweep(fleets: &Fleets, (id, owner): (EffectId, &Owner), job: &EndpointJob) -> Result<u32, ContainError> {
     let fleet = fleets.find(&job.reach).await?;
     let of = |found: &Found| {
         found.label.as_ref().is_some_and(|label| {
-            let attempt = label.run == job.run.0 && label.attempt == job.attempt && label.effect == effect;
+            let attempt = label.run == job.run.0 && label.attempt == job.attempt && label.effect == Some(id.0);
             label.origin == Origin::Caught && label.owner == *owner && attempt
         })
     };

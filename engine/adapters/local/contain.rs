@@ -27,6 +27,8 @@ use crate::base::time::Span;
 use crate::kernel::action::{EffectId, Exit, ProcessMark, Seen, StopPolicy};
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::kernel::object::Object;
+use crate::kernel::stock::Kind as Known;
 use crate::ports::container::{ContainJob, Container, Image, ObjectJob, Reach, RemoveObjectJob};
 use crate::ports::job::{Collect, EndJob};
 use crate::ports::runtime::Tell;
@@ -274,10 +276,14 @@ async fn clear(fleets: &Fleets, fleet: &Fleet, owner: &Owner, known: &[String], 
 pub(super) async fn sweep(fleets: &Fleets, reach: &Reach, name: &str) -> Seen {
     let swept = async {
         let fleet = fleets.find(reach).await?;
-        for found in fleet.list().await?.into_iter().filter(|found| found.kind == Kind::Container) {
-            if found.owner.as_ref().is_some_and(|owner| scope(owner, &found.id) == name) {
-                fleet.stop(&found.id, "SIGKILL", Span(0)).await?;
-                fleet.remove(&found.id).await?;
+        for found in fleet.list().await?.into_iter().filter(|found| scope_of(found).is_some_and(|scope| scope == name)) {
+            match found.kind {
+                Kind::Container => {
+                    fleet.stop(&found.id, "SIGKILL", Span(0)).await?;
+                    fleet.remove(&found.id).await?;
+                }
+                Kind::Network => fleet.remove_network(&found.id).await?,
+                Kind::Volume => fleet.remove_volume(&found.id).await?,
             }
         }
         Ok(Seen::Ended { survivors: Vec::new(), killed: 1 })
@@ -285,11 +291,23 @@ pub(super) async fn sweep(fleets: &Fleets, reach: &Reach, name: &str) -> Seen {
     swept.await.unwrap_or_else(|error: ContainError| error.seen())
 }
 
-/// The scopes of all containers that this workspace has there.
+/// The name under which something is told of and swept; of a network or a volume only where a command made it: what is declared is recorded
+/// before it is made.
+fn scope_of(found: &Found) -> Option<String> {
+    let kind = match found.kind {
+        Kind::Container => return Some(scope(found.owner.as_ref()?, &found.id)),
+        Kind::Network => Known::Network,
+        Kind::Volume => Known::Volume,
+    };
+    let label = found.label.as_ref().filter(|label| label.origin == Origin::Caught)?;
+    Some(Object { goal: label.owner.goal.clone(), kind, effect: label.effect, id: found.id.clone() }.scope())
+}
+
+/// The scopes of all that this workspace has there.
 pub(super) async fn scopes(fleets: &Fleets, reach: &Reach) -> Result<Vec<String>, ContainError> {
     let fleet = fleets.find(reach).await?;
-    let found = fleet.list().await?.into_iter().filter(|found| found.kind == Kind::Container);
-    Ok(found.filter_map(|found| Some(scope(found.owner.as_ref()?, &found.id))).collect())
+    // A network can be removed once nobody is in it, a volume once nobody uses it: in this order.
+    Ok(fleet.list().await?.iter().filter_map(scope_of).collect())
 }
 
 /// Makes a network or a volume, once it is recorded that it is about to be made.

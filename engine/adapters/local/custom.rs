@@ -71,7 +71,7 @@ fn made(created: bool, output: &Path) -> Seen {
 
 /// Exit 0 is yes, 1 is no, and anything else is no answer.
 async fn exists(around: &Around<'_>, job: &CustomJob) -> Result<bool, Seen> {
-    let endpoint = job.endpoint.clone().map(|endpoint| EndpointJob { keeps: false, brief: true, ..endpoint });
+    let endpoint = job.endpoint.clone().map(|endpoint| EndpointJob { keeps: false, ..endpoint });
     match run(around, &job.exists, endpoint, ("exists", job.timeout)).await {
         Ok(Exit::Code(0)) => Ok(true),
         Ok(Exit::Code(1)) => Ok(false),

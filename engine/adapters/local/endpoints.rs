@@ -131,7 +131,7 @@ impl Endpoints {
                 run: job.run.0.clone(),
                 attempt: job.attempt,
                 origin: Origin::Caught,
-                effect: job.brief.then_some(id.0),
+                effect: (!job.keeps).then_some(id.0),
             },
             limits: self.bounds(&job),
             parent: self.fleets.parent(&owner.goal),
@@ -161,12 +161,13 @@ impl Endpoints {
     }
 
     /// Ends what a command made that has ended, and may not leave. Gives how many things that were; none where there can be none, where
-    /// they stay, and where they cannot be seen or ended: then they are still known, and ended with the attempt, where trouble is told.
-    pub(super) async fn sweep(&self, owner: &Owner, job: &EndpointJob) -> Option<u32> {
+    /// they stay, and where they cannot be seen or ended: then what is known of them is ended with the attempt, where trouble is told, and
+    /// is a leak from then on; and what is not, since a call was never answered, is met by the next look for what no record explains.
+    pub(super) async fn sweep(&self, (id, owner): (EffectId, &Owner), job: &EndpointJob) -> Option<u32> {
         if !job.may_have_called || job.keeps {
             return None;
         }
-        super::caught::sweep(&self.fleets, owner, job, None).await.ok()
+        super::caught::sweep(&self.fleets, (id, owner), job).await.ok()
     }
 
     /// The bounds of each container of a command: those that are declared, else the usual ones.
@@ -274,16 +275,16 @@ impl Endpoint {
     pub(super) async fn close(mut self) -> Option<u32> {
         self.job.may_have_called |= self.traffic.close().await;
         self.serving.abort();
-        self.endpoints.sweep(&self.by.1, &self.job).await
+        self.endpoints.sweep((self.by.0, &self.by.1), &self.job).await
     }
 
     /// Closes it, and ends what was made through it, where nothing of that may outlive the command.
     pub(super) async fn end(self) -> Result<(), WorkError> {
         let called = self.traffic.close().await;
         self.serving.abort();
-        if called && self.job.brief {
-            let (effect, owner) = &self.by;
-            let swept = super::caught::sweep(&self.endpoints.fleets, owner, &self.job, Some(effect.0)).await;
+        if called && !self.job.keeps {
+            let (id, owner) = &self.by;
+            let swept = super::caught::sweep(&self.endpoints.fleets, (*id, owner), &self.job).await;
             swept.map_err(|error| WorkError::LeftInEngine(error.to_string()))?;
         }
         Ok(())

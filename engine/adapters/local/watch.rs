@@ -49,7 +49,7 @@ async fn to_its_end(
     let Swept { exit, leftovers, survivors, usage } = swept;
     let contained = match (endpoint, &job.endpoint) {
         (Some(endpoint), _) => endpoint.close().await,
-        (None, Some(job)) => endpoints.sweep(owner, job).await,
+        (None, Some(job)) => endpoints.sweep((id, owner), job).await,
         (None, None) => None,
     };
     let (outputs, artifacts) = match job.collect {

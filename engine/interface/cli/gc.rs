@@ -73,6 +73,12 @@ impl Gc {
         for unseen in &after.unseen {
             eprintln!("warning: {unseen}: what is there is unknown, and stays");
         }
+        for volume in &after.data {
+            let (goal, name) = (&volume.goal, &volume.id);
+            eprintln!(
+                "warning: the volume {name} was made for {goal}, and no record knows it: it is data, and stays; `docker volume rm {name}` removes it"
+            );
+        }
         let after: BTreeSet<String> = after.scopes.into_iter().collect();
         let both = before.scopes.into_iter().filter(|scope| after.contains(scope));
         let scopes = both.filter(|scope| !(state.explains(scope, engine) || engine && state.is_scope_of_work(scope))).collect();
