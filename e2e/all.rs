@@ -20,6 +20,7 @@ mod layouts;
 mod leaks;
 mod limits;
 mod massacre;
+mod matrix;
 mod nested;
 mod ordinary_user;
 #[path = "../tests/part.rs"]

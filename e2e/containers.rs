@@ -78,7 +78,7 @@ fn a_goal_of_containers_stands_is_labelled_and_goes() {
 }
 
 /// The images that were built for a workspace, with those of their steps.
-fn images(workspace: &Workspace) -> Vec<String> {
+pub(crate) fn images(workspace: &Workspace) -> Vec<String> {
     listed(workspace, &["images", "-q", "-a"])
 }
 

@@ -426,7 +426,7 @@ phases:
     assert_eq!(workspace.ps()["resources"].as_array().unwrap().len(), 3);
     workspace.write("end", "");
     drop(run);
-    until("the run's end", || (workspace.status()["running"] != true && containers(&workspace).is_empty()).then_some(()));
+    until("the run's end", || (workspace.status()["ended"].is_string() && containers(&workspace).is_empty()).then_some(()));
     workspace.sculpt("down leak").run().expect(0);
     expect_nothing_in_docker(&workspace, "after the second engine");
 }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::containers::images;
+use crate::docker::fixture::docker;
+use crate::docker::left::{containers, expect_nothing_in_docker, of_workspace, there_is_docker};
 use crate::part::require;
 use crate::world::workspace::Workspace;
 
@@ -51,7 +54,11 @@ fn every_goal_of_the_repository_is_valid_and_can_be_planned() {
     };
     for goal in list("goals").into_iter().chain(list("goals/examples")) {
         workspace.sculpt(&format!("validate {goal}")).run().expect(0);
-        workspace.sculpt(&format!("plan {goal}")).run().expect(0);
+        // A plan says what it would need and is not there: a container engine, for one.
+        let contained = workspace.read(&goal).contains("container: {") || workspace.read(&goal).contains("container:\n");
+        if !contained || there_is_docker(&format!("the plan of {goal}")) {
+            workspace.sculpt(&format!("plan {goal}")).run().expect(0);
+        }
     }
     assert!(!workspace.has(".opensculpt/journal.jsonl"), "to look changes nothing");
 }
@@ -108,6 +115,44 @@ fn the_crm_is_built_serves_three_leads_and_is_taken_down() {
     assert!(workspace.has("var/crm/data/crm.db"), "the leads stay");
     workspace.sculpt("down crm --volumes").run().expect(0);
     assert!(!workspace.has("var/crm/data"));
+}
+
+#[test]
+fn the_crm_as_containers_stands_in_the_engine_and_leaves_nothing_there() {
+    if !there_is_docker("the CRM as containers") {
+        return;
+    }
+    let workspace = with(&["goals", "demo", "engine", "tests", "e2e", "benches", "Cargo.toml", "Cargo.lock"]);
+    let run = |words: &str| workspace.sculpt(words).env("CARGO_TARGET_DIR", target().to_str().unwrap()).patiently(BUILD).run();
+    let port = free_port();
+    run(&format!("run goals/crm-docker.yaml --set port={port}")).expect(0);
+    assert_eq!(workspace.status()["outcome"], "verified", "{}", workspace.status());
+    let ps = workspace.ps();
+    let listed = ps["resources"].as_array().unwrap().iter().map(|one| (one["owner"].as_str().unwrap(), one["kind"].as_str().unwrap()));
+    let wanted = [("build/context", "directory"), ("server/net", "network"), ("server/data", "volume"), ("server/crm", "container")];
+    let wanted: Vec<(String, &str)> = wanted.iter().map(|(place, kind)| (format!("crm-docker/{place}"), *kind)).collect();
+    assert_eq!(listed.map(|(owner, kind)| (owner.to_owned(), kind)).collect::<Vec<_>>(), wanted);
+    // The same by the container engine's own word.
+    let one = |list: &[&str]| {
+        let [one] = &of_workspace(&workspace, list)[..] else { panic!("{list:?}: {:?}", of_workspace(&workspace, list)) };
+        one.clone()
+    };
+    let (crm, net, data) = (one(&["ps", "-q", "--no-trunc"]), one(&["network", "ls", "-q", "--no-trunc"]), one(&["volume", "ls", "-q"]));
+    let inspected = |format: &str| docker(&["inspect", "--format", format, &crm]);
+    assert_eq!(inspected("{{.State.Running}} {{index .Config.Labels \"io.opensculpt.owner\"}}"), "true crm-docker/server/crm");
+    assert_eq!(inspected("{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}"), "268435456 1000000000 64");
+    assert_eq!(
+        inspected("{{range .NetworkSettings.Networks}}{{.NetworkID}}{{end}} {{range .Mounts}}{{.Name}}{{end}}"),
+        format!("{net} {data}")
+    );
+    assert_eq!(docker(&["port", &crm]), format!("80/tcp -> 127.0.0.1:{port}"));
+    run("verify crm-docker").expect(0);
+    run("down crm-docker").expect(0);
+    assert_eq!((containers(&workspace).len(), one(&["volume", "ls", "-q"])), (0, data), "the leads stay");
+    run("down crm-docker --volumes").expect(0);
+    expect_nothing_in_docker(&workspace, "down --volumes");
+    assert_eq!(images(&workspace), [""; 0], "nor is an image that was built for it");
+    assert_eq!(workspace.ps()["resources"].as_array().unwrap().len(), 0);
 }
 
 #[test]

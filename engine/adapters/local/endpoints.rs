@@ -246,9 +246,8 @@ impl Endpoint {
                 *self.socket.view.lock().unwrap_or_else(PoisonError::into_inner) = Some((own, watched));
                 Ok(())
             }
-            // It has ended already.
-            Err(error) if process.alive() => Err(failed()(error)),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed()(error)),
         }
     }
 

@@ -67,12 +67,17 @@ impl View {
         covered(files).is_ok_and(|files| files == self.covered)
     }
 
-    /// The view that a process is in; none where it sees what we see.
+    /// The view that a process is in; none where it sees what we see, or sees nothing any more: one that has ended, and is not yet waited
+    /// for, is in none.
     ///
     /// # Errors
-    /// Where the process is gone.
+    /// Where it may not be looked at.
     pub fn of(pid: u32) -> io::Result<Option<Self>> {
-        let namespace = File::open(format!("/proc/{pid}/ns/mnt"))?;
+        let namespace = match File::open(format!("/proc/{pid}/ns/mnt")) {
+            Ok(namespace) => namespace,
+            Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let ours = namespace.metadata()?.ino() == fs::metadata("/proc/self/ns/mnt")?.ino();
         Ok((!ours).then(|| Self { namespace: Arc::new(namespace), covered: Vec::new() }))
     }
@@ -145,4 +150,19 @@ fn cover(files: &[Covered], by: &Path) -> io::Result<()> {
 fn apart<T: Send + 'static>(act: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let thread = std::thread::Builder::new().name("view".to_owned()).spawn(act)?;
     thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that makes a view has failed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_and_is_not_waited_for_is_in_no_view() {
+        let mut child = std::process::Command::new("true").stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let handle = rustix::process::pidfd_open(rustix::process::Pid::from_child(&child), rustix::process::PidfdFlags::empty()).unwrap();
+        rustix::event::poll(&mut [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)], None).unwrap();
+        assert!(View::of(child.id()).unwrap().is_none());
+        child.wait().unwrap();
+        assert!(View::of(std::process::id()).unwrap().is_none(), "it sees what we see");
+    }
 }
