@@ -12,6 +12,7 @@ mod docker;
 mod docker_gateway;
 mod endings;
 mod endpoint;
+mod endpoint_commands;
 mod endpoint_hosts;
 mod goals;
 mod grace;

@@ -128,9 +128,9 @@ fn is_serving(leases: &Leases, process: Option<&ProcessMark>, ports: &[String]) 
 
 /// What the output of a check's command must have, and when.
 struct Wanted {
-    timeout: Span,
     contains: Option<String>,
     matches: Option<String>,
+    timeout: Span,
 }
 
 /// Runs the command of a check. Exit 0 is pass, 1 to 125 fail; anything else is no answer.

@@ -191,6 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "folders to look at")]
     fn each_folder_that_is_there_is_watched_for_the_next_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b/c.sock");
