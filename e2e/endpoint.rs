@@ -116,7 +116,8 @@ phases:
         wanted.retain(|container| !container.is_empty());
         assert_eq!(wanted.len(), 1 + usize::from(ending == Success), "{case}\n{}", ended.said());
         let mut stay = containers(&workspace);
-        (wanted.sort(), stay.sort());
+        wanted.sort();
+        stay.sort();
         assert_eq!(stay, wanted, "{case}\n{}", ended.said());
         workspace.sculpt("down leak").run().expect(0);
     }

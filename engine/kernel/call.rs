@@ -211,18 +211,17 @@ impl Resource {
         resource.state = ResourceState::Ready;
         // What a service makes lives as long as that does.
         let maker = caught.by.resource.as_ref().and_then(|name| Self::declared(&run.plan, phase, name, &run.id, attempt, now));
-        // Each kind after what uses it.
-        let after = if kind.runs() { 1 } else { 2 + u32::from(kind == Kind::Volume) };
         resource.created = true;
         if let Some(custom) = maker.as_ref().filter(|maker| maker.kind == Kind::Custom) {
             // Its own command may say how it is destroyed.
             (resource.scope, resource.keep, caught.keeps) = (custom.scope, custom.keep, true);
-            resource.rank = (custom.rank.0, custom.rank.1.saturating_sub(after));
+            resource.rank = custom.rank;
         } else {
             resource.scope = if caught.keeps { Scope::Goal } else { maker.map_or(Scope::Phase, |service| service.scope) };
             resource.keep = caught.keeps && kind.holds_data();
-            // After the command's own end.
-            resource.rank = (planned.wave, u32::MAX - after);
+            // After the command's own end, and each kind after what uses it.
+            let step = u32::MAX - if kind.runs() { 1 } else { 2 + u32::from(kind == Kind::Volume) };
+            resource.rank = (planned.wave, step);
         }
         resource.process = (kind == Kind::Container).then(|| super::action::ProcessMark::of_container(&run.plan.goal, &caught.id));
         resource.fingerprint.clone_from(&run.phase(phase).brief.fingerprint);

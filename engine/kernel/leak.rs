@@ -175,8 +175,8 @@ impl Turn<'_> {
             return None;
         }
         match self.state.resource(owner) {
-            Some(resource) if !resource.kind.runs() => Some((resource.rank, Target::Made(owner.clone()))),
-            resource => Some((resource.map_or((0, 0), rank), Target::Processes(owner.clone(), StopPolicy::KILL))),
+            Some(resource) if !resource.kind.runs() => Some((resource.turn(), Target::Made(owner.clone()))),
+            resource => Some((resource.map_or((0, 0), Resource::turn), Target::Processes(owner.clone(), StopPolicy::KILL))),
         }
     }
 
@@ -216,8 +216,4 @@ pub(super) fn still_there(scope: &str, seen: &Seen) -> Option<String> {
 /// Process ids, as a person reads them.
 pub(super) fn list(pids: &[u32]) -> String {
     pids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-const fn rank(resource: &Resource) -> (u32, u32) {
-    resource.rank
 }

@@ -87,8 +87,7 @@ impl Resource {
         let mut made = Self::at(Owner::resource(&plan.goal, &planned.name, name), kind, run, phase, attempt, now);
         made.scope = declared.scope;
         made.keep = declared.keep.unwrap_or(kept_by_default);
-        // With room between two steps for what the commands of a custom resource make.
-        made.rank = (planned.wave, u32::try_from(step).unwrap_or(u32::MAX).saturating_mul(4).saturating_add(3));
+        made.rank = (planned.wave, u32::try_from(step).unwrap_or(u32::MAX));
         made.stop = stop_policy(declared);
         Some(made)
     }
@@ -149,6 +148,20 @@ impl Resource {
             }
             None => self.created |= created,
         }
+    }
+
+    /// Its turn among what is ended with it; the highest goes first. What the command of a custom resource made has that resource's rank, and
+    /// goes after it, each kind after what uses it.
+    pub(super) fn turn(&self) -> (u32, u32) {
+        let (wave, step) = self.rank;
+        let after = match (&self.caught, self.kind) {
+            (None, _) => 0,
+            (Some(_), Kind::Network) => 2,
+            (Some(_), Kind::Volume) => 3,
+            (Some(_), _) => 1,
+        };
+        // Above all steps is what other commands made, in the order of its ranks.
+        step.checked_mul(4).map_or(self.rank, |step| (wave, step + 3 - after))
     }
 
     /// True where there is something at this place that sculpt made, be it at a path that is no longer declared.

@@ -365,5 +365,5 @@ fn target(resource: &Resource) -> ((u32, u32), Target) {
         kind if kind.runs() => Target::Processes(resource.owner.clone(), resource.stop),
         _ => Target::Made(resource.owner.clone()),
     };
-    (resource.rank, target)
+    (resource.turn(), target)
 }
