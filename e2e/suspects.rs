@@ -1,4 +1,5 @@
-//! What starts outside of every scope: real crontabs, `at` jobs, tmux servers and processes that leave their group are suspected, and left alone.
+//! What starts outside of every scope: real crontabs, `at` jobs, tmux servers and processes that leave their group are suspected, and left
+//! alone, until a person gives them to their goal.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -65,7 +66,8 @@ fn a_unit_of_the_user_is_told_by_ps_status_and_why() {
     assert!(why.contains("It may have left unit serve.service of the user") && why.contains("systemctl --user cat serve.service"), "{why}");
     let ps = workspace.sculpt("ps").run().expect(0).out;
     assert!(
-        ps.contains("suspected: ") && ps.contains("! marked unit serve.service of the user (outside/one, outside.1 attempt 1)"),
+        ps.contains("suspected: ")
+            && ps.contains("! marked unit serve.service of the user (outside/one/suspect:user-unit-serve.service, outside.1 attempt 1)"),
         "{ps}"
     );
     // It outlives the goal as well, and is told of until it is gone.
@@ -81,7 +83,7 @@ fn a_unit_of_the_user_is_told_by_ps_status_and_why() {
 }
 
 #[test]
-fn a_process_that_leaves_its_group_is_suspected_and_not_killed() {
+fn a_process_that_leaves_its_group_is_suspected_and_not_killed_until_it_is_adopted() {
     let part = "a process that leaves its control group";
     let groups = ["/sys/fs/cgroup/unified/cgroup.procs", "/sys/fs/cgroup/cgroup.procs"].into_iter().find(|file| fs::exists(file).unwrap());
     if !require_root(part) || !require(part, "control groups of version 2", groups.is_some()) {
@@ -95,9 +97,12 @@ fn a_process_that_leaves_its_group_is_suspected_and_not_killed() {
     assert!(by_hand(&suspect["look"]).contains("sleep 86400"), "{suspect}");
     workspace.sculpt("down outside").run().expect(0);
     assert_eq!(workspace.sleepers(), 1, "nobody ends it by guess");
-    by_hand(&suspect["remove"]);
-    until("its end", || (workspace.sleepers() == 0).then_some(()));
+    // It outlives its goal, and whoever adopts it then takes it down with that.
+    let place = adopt(&workspace, &suspect);
     assert_eq!(suspected(&workspace, "process"), [] as [Value; 0]);
+    assert_eq!(workspace.sleepers(), 1);
+    workspace.sculpt("down outside").run().expect(0);
+    assert_eq!((workspace.sleepers(), resource(&workspace, &place)), (0, None));
 }
 
 #[test]
@@ -175,4 +180,185 @@ fn a_stranger_is_not_suspected_of_anything() {
     kill_process(pid, Signal::KILL).unwrap();
     stranger.wait().unwrap();
     assert!(!told);
+}
+
+/// A person adopts it with the command that is shown.
+#[track_caller]
+fn adopt(workspace: &Workspace, suspect: &Value) -> String {
+    let place = suspect["place"].as_str().unwrap().to_owned();
+    assert_eq!(suspect["adopt"], format!("sculpt adopt {place}"), "{suspect}");
+    let said = workspace.sculpt(&format!("adopt {place}")).run().expect(0).out;
+    assert!(said.contains("adopted by") && said.contains("`sculpt down outside` removes it"), "{said}");
+    place
+}
+
+/// The resource at a place, as `ps` shows it.
+fn resource(workspace: &Workspace, place: &str) -> Option<Value> {
+    workspace.ps()["resources"].as_array().unwrap().iter().find(|resource| resource["owner"] == place).cloned()
+}
+
+#[test]
+fn an_adopted_job_of_at_is_the_goals_survives_its_engine_and_goes_down_with_it() {
+    if !has("an adopted job of at", "at") || !require_root("a job of at, whose spool is closed to others") {
+        return;
+    }
+    let script = "echo 'sleep 86400.MARK' | at 'now + 1 year'; echo 'sleep 86400.MARK.other' | at 'now + 1 year'";
+    let workspace = Workspace::with_goal(&format!(
+        "version: \"1\"\nname: outside\nphases:\n  one:\n    run: {script}\n    resources: {{ up: {{ process: {{ run: sleep 86400.MARK }}, scope: \
+         goal }} }}\n",
+    ));
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let seen = suspected(&workspace, "at");
+    assert_eq!(seen.len(), 2, "{seen:#?}");
+    let place = adopt(&workspace, &seen[0]);
+    let job = seen[0]["what"].as_str().unwrap().trim_start_matches("job ").to_owned();
+    assert_eq!(place, format!("outside/one/suspect:at-{job}"));
+    let made = resource(&workspace, &place).expect("it is the goal's");
+    assert_eq!((&made["kind"], &made["state"], &made["scope"]), (&"adopted".into(), &"ready".into(), &"goal".into()));
+    assert_eq!(suspected(&workspace, "at").len(), 1, "it is no longer suspected");
+    let again = workspace.sculpt(&format!("adopt {place}")).run().expect(2);
+    assert!(again.err.contains("was adopted by"), "{}", again.err);
+    let ps = workspace.sculpt("ps").run().expect(0).out;
+    assert!(ps.contains(&format!("{place} ")) && ps.contains(&format!("ready: at job {job}: adopted by")), "{ps}");
+    assert!(workspace.supervisor().is_some(), "it stands by the service");
+    workspace.kill_the_supervisor();
+    assert_eq!(resource(&workspace, &place).unwrap()["state"], "ready");
+    let down = workspace.sculpt("down outside").run().expect(0).out;
+    assert!(down.contains(&place) && workspace.sleepers() == 0, "{down}");
+    assert_eq!(resource(&workspace, &place), None);
+    let left = by_hand(&"atq".into());
+    assert!(!left.lines().any(|line| line.starts_with(&format!("{job}\t"))), "{left}");
+    // Whatever nobody adopted is where it was.
+    let other = the_suspect(&workspace, "at");
+    assert_eq!(other["place"], seen[1]["place"]);
+    by_hand(&other["remove"]);
+}
+
+#[test]
+fn a_job_of_at_that_somebody_changed_is_left_and_leaks_until_it_is_gone() {
+    if !has("a changed job of at", "at") || !require_root("a job of at, whose spool is closed to others") {
+        return;
+    }
+    let workspace = goal("echo 'sleep 86400.MARK' | at 'now + 1 year'");
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let suspect = the_suspect(&workspace, "at");
+    let place = adopt(&workspace, &suspect);
+    let record = workspace.journal().of("suspect_adopted").next().unwrap().clone();
+    let path = record["suspected"]["suspect"]["subject"]["path"].as_str().unwrap().to_owned();
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str("# mine by now\n");
+    fs::write(&path, &text).unwrap();
+    let down = workspace.sculpt("down outside").run().expect(1);
+    assert!(down.said().contains("it is not as it was seen, and is left alone"), "{}", down.said());
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    let leak = resource(&workspace, &place).unwrap()["leak"]["why"].as_str().unwrap().to_owned();
+    assert!(leak.contains(&format!("{path} was changed or replaced since then")), "{leak}");
+    fs::remove_file(&path).unwrap();
+    until("the end of the leak", || resource(&workspace, &place).is_none().then_some(()));
+}
+
+#[test]
+fn exactly_the_adopted_lines_of_a_crontab_are_taken_out() {
+    let part = "an adopted line of a crontab";
+    if !has(part, "crontab") || !require_root(part) {
+        return;
+    }
+    // A user whom nobody else uses here.
+    let workspace = goal(
+        "(crontab -u games -l 2>/dev/null || true; echo '0 0 30 2 * cd ROOT && ./poll'; echo '@daily ROOT/other') | crontab -u games -",
+    );
+    let root = workspace.root().display().to_string();
+    by_hand(&format!("printf '# a note\n5 0 30 2 * true\n' | crontab -u games -").into());
+    let ended = workspace.sculpt("run goal.yaml").run();
+    let seen = suspected(&workspace, "crontab");
+    // A stranger comes later, and may even have a like line.
+    by_hand(&format!("(crontab -u games -l; echo '0 0 30 2 * cd {root} && ./poll.mine') | crontab -u games -").into());
+    let file = "/var/spool/cron/crontabs/games";
+    let stood = |path: &str| {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = fs::metadata(path).unwrap();
+        (metadata.mode(), metadata.uid(), metadata.gid())
+    };
+    let before = stood(file);
+    let place = seen.first().map(|suspect| adopt(&workspace, suspect));
+    let down = workspace.sculpt("down outside").run();
+    let (after, left) = (stood(file), by_hand(&"crontab -u games -l".into()));
+    by_hand(&"crontab -u games -r".into());
+    ended.expect(0);
+    down.expect(0);
+    assert_eq!((seen.len(), place.as_deref()), (1, Some("outside/one/suspect:crontab-games")), "{seen:#?}");
+    assert_eq!(left, format!("# a note\n5 0 30 2 * true\n0 0 30 2 * cd {root} && ./poll.mine\n"));
+    assert_eq!(after, before, "its mode and its owner");
+}
+
+#[test]
+fn an_adopted_pane_ends_and_the_rest_of_its_server_stays() {
+    if !has("an adopted pane of tmux", "tmux") {
+        return;
+    }
+    let workspace = goal("tmux -S ROOT/tmux.sock new-window 'sleep 86400.MARK'");
+    let socket = workspace.path("tmux.sock").display().to_string();
+    let tmux =
+        |words: &[&str]| Command::new("tmux").args(["-S", &socket]).args(words).env_remove("TMUX").stdin(Stdio::null()).output().unwrap();
+    let began = tmux(&["-f", "/dev/null", "new-session", "-d", "-s", "before", "cat"]);
+    assert!(began.status.success(), "{began:?}");
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let place = adopt(&workspace, &the_suspect(&workspace, "tmux"));
+    assert!(resource(&workspace, &place).unwrap()["pid"].is_u64());
+    workspace.sculpt("down outside").run().expect(0);
+    assert_eq!((workspace.sleepers(), resource(&workspace, &place)), (0, None));
+    let left = tmux(&["list-panes", "-a"]);
+    assert_eq!(String::from_utf8_lossy(&left.stdout).lines().count(), 1, "{left:?}");
+    tmux(&["kill-server"]);
+}
+
+#[test]
+fn what_is_gone_or_was_never_suspected_is_refused_with_what_is_meant() {
+    let workspace = goal("mkdir -p \"$HOME/.config/systemd/user\"\necho ROOT > \"$HOME/.config/systemd/user/MARK.service\"");
+    let home = workspace.path("home");
+    workspace.sculpt("run goal.yaml").env("HOME", &home.display().to_string()).run().expect(0);
+    let place = the_suspect(&workspace, "unit")["place"].as_str().unwrap().to_owned();
+    let mistyped = workspace.sculpt(&format!("adopt {}", place.replace(".service", ".servic"))).run().expect(2).err;
+    assert!(mistyped.contains("nothing is suspected at") && mistyped.contains(&format!("did you mean `{place}`?")), "{mistyped}");
+    let file = home.join(format!(".config/systemd/user/{}.service", workspace.mark));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "[Service]\n").unwrap();
+    let changed = workspace.sculpt(&format!("adopt {place}")).run().expect(2).err;
+    assert!(changed.contains("cannot be adopted: it is not as it was seen"), "{changed}");
+    fs::remove_file(&file).unwrap();
+    let gone = workspace.sculpt(&format!("adopt {place}")).run().expect(2).err;
+    assert!(gone.contains("cannot be adopted: it is not there any more"), "{gone}");
+    // Seen anew, it is exactly known again.
+    workspace.goal(&format!(
+        "version: \"1\"\nname: outside\nphases:\n  one: {{ run: \"printf '{}' > {}\" }}\n",
+        text.trim(),
+        file.display()
+    ));
+    workspace.sculpt("run goal.yaml").env("HOME", &home.display().to_string()).run().expect(0);
+    workspace.sculpt(&format!("adopt {place}")).run().expect(0);
+    workspace.sculpt("down outside").run().expect(0);
+    assert!(!file.exists());
+}
+
+#[test]
+fn another_docker_context_is_left_again_and_removed() {
+    if !has("an adopted Docker context", "docker") {
+        return;
+    }
+    let workspace = goal("docker context create far.MARK --docker host=tcp://ROOT:1\ndocker context use far.MARK");
+    let home = workspace.path("home");
+    workspace.write("home/.docker/config.json", "{\"auths\":{}}");
+    workspace.sculpt("run goal.yaml").env("HOME", &home.display().to_string()).run().expect(0);
+    let all = workspace.ps()["suspected"].as_array().unwrap().clone();
+    let name = format!("far.{}", workspace.mark);
+    let seen: Vec<Value> =
+        all.into_iter().filter(|suspect| suspect["kind"] == "docker-context" && suspect["what"] == name.as_str()).collect();
+    assert_eq!(seen.len(), 2, "{seen:#?}");
+    for suspect in &seen {
+        adopt(&workspace, suspect);
+    }
+    workspace.sculpt("down outside").run().expect(0);
+    let left =
+        by_hand(&format!("docker --config {} context ls --format '{{{{.Name}}}} {{{{.Current}}}}'", home.join(".docker").display()).into());
+    assert_eq!(left, "default true\n");
 }

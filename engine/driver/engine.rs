@@ -192,7 +192,16 @@ impl Engine {
             }
             self.envs.insert(run, Arc::new(env));
         }
-        self.take(vec![Input::Request(self.with_unenforced(request))], observer)
+        self.take(vec![Input::Request(self.with_found(self.with_unenforced(request)))], observer)
+    }
+
+    /// A request to adopt something comes with a look at it.
+    fn with_found(&self, mut request: Request) -> Request {
+        if let Request::Adopt { owner, found, .. } = &mut request {
+            // Where nothing may be adopted, the kernel says why.
+            *found = self.kernel.state().adoptable(owner).ok().map(|suspected| self.runtime.find(&suspected.suspect.subject));
+        }
+        request
     }
 
     /// A request that may begin a run says which limits of its plan are not enforced here, and which hold without it: the run's record keeps it.

@@ -14,15 +14,20 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{Effect, Look, ProcessMark, RunId, Seen, Shown};
+use crate::kernel::adoption::Adoption;
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::kernel::state::Run;
-use crate::kernel::stock::Kind;
+use crate::kernel::stock::{Kind, Resource};
+use crate::manifest::policy::Limits;
 use crate::plan::sealed::PhaseIx;
 use crate::ports::container::{EndpointJob, Reach};
-use crate::ports::job::{Job, PrepareJob, WatchJob};
+use crate::ports::job::{Command, DismantleJob, Job, PrepareJob, WatchJob};
 use crate::ports::probe::Probing;
+
+/// Where programs are on any host.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
     /// Hands a permit to the runtime, with the job that it allows.
@@ -66,6 +71,9 @@ impl Engine {
             }
             Effect::Remove => {
                 let made = self.kernel.state().resource(&owner).cloned().ok_or_else(|| gone(&owner))?;
+                if let Some(adopted) = &made.adopted {
+                    return Ok(self.dismantle_job(&made, adopted));
+                }
                 self.texts(&made.run, made.phase)?.remove_job(&made)
             }
             Effect::Call { id, .. } => Ok(Job::Call(*id)),
@@ -75,6 +83,16 @@ impl Engine {
             }
             Effect::Ask { .. } => Err(gone(&owner)),
         }
+    }
+
+    /// The removal of what was adopted. Where the environment of its run is not kept any more, a command has only where programs are.
+    fn dismantle_job(&mut self, made: &Resource, adopted: &Adoption) -> Job {
+        let env = self.prepare_texts(&made.run).map(|(env, _)| (*env).clone());
+        let env = env.unwrap_or_else(|_| IndexMap::from([("PATH".to_owned(), PATH.to_owned())]));
+        let (root, phase) = (self.workspace.root().to_owned(), made.owner.phase.clone().unwrap_or_else(|| Name::from("")));
+        let log = self.workspace.log(&made.run, &phase, made.owner.resource.as_ref(), made.attempt);
+        let command = Command { argv: Vec::new(), env, cwd: root, user: None, group: None, log, limits: Limits::default() };
+        Job::Dismantle(Box::new(DismantleJob { subject: adopted.subject.clone(), command }))
     }
 
     /// The permit is for what an earlier engine started: it is watched, whatever can be rendered of it.

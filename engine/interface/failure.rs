@@ -15,6 +15,7 @@ use crate::adapters::process::launch::SpawnError;
 use crate::adapters::workspace::{ConfigError, WorkspaceError};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::name::Name;
+use crate::base::owner::Owner;
 use crate::driver::engine::EngineError;
 use crate::driver::preflight::Unmet;
 use crate::journal::commit;
@@ -287,6 +288,11 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
             [] => vec!["nothing is asked anywhere just now: `sculpt status`".to_owned()],
             asked => asked.iter().map(|owner| format!("asked is `{owner}`: `sculpt answer {owner} yes`")).collect(),
         },
+        EngineError::Refused(Refusal::NotSuspected { owner, suspected }) => not_suspected(owner, suspected),
+        EngineError::Refused(Refusal::AdoptedBefore { owner, .. }) => vec![format!("`sculpt down {}` removes it", owner.goal)],
+        EngineError::Refused(Refusal::NotAdopted { owner, .. }) => {
+            vec![format!("`sculpt ps {}` shows how to look at it, and how to remove it by hand", owner.goal)]
+        }
         EngineError::Refused(Refusal::NotLatest { latest, .. }) => {
             vec![format!("go on from the latest one: `sculpt retry {}`", crate::kernel::state::goal_of(latest))]
         }
@@ -314,6 +320,20 @@ fn engine_hints(error: &EngineError) -> Vec<String> {
             vec!["`sculpt status` shows the goals and how they stand".to_owned()]
         }
         _ => Vec::new(),
+    }
+}
+
+/// What is suspected, where nothing is there.
+fn not_suspected(owner: &Owner, suspected: &[Owner]) -> Vec<String> {
+    let places: Vec<String> = suspected.iter().map(ToString::to_string).collect();
+    let written = owner.to_string();
+    match crate::base::diagnostic::nearest(&written, places.iter().map(String::as_str)) {
+        _ if places.is_empty() => vec!["nothing is suspected anywhere just now: `sculpt ps`".to_owned()],
+        Some(near) => vec![format!("did you mean `{near}`?")],
+        None => {
+            let named: Vec<String> = places.iter().take(8).map(|place| format!("`{place}`")).collect();
+            vec![format!("suspected is {}: `sculpt ps`", named.join(", "))]
+        }
     }
 }
 

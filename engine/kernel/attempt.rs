@@ -201,7 +201,7 @@ impl Turn<'_> {
             Kind::Container if resource.keep && resource.caught.is_some() => false,
             Kind::Process | Kind::Container => wanted(resource),
             Kind::Custom | Kind::Network => !resource.keep && wanted(resource),
-            Kind::Directory | Kind::File | Kind::Port | Kind::Volume => false,
+            Kind::Directory | Kind::File | Kind::Port | Kind::Volume | Kind::Adopted => false,
         });
         if targets.is_empty() {
             return false;
@@ -211,7 +211,7 @@ impl Turn<'_> {
             Kind::Process | Kind::Container => wanted(resource),
             Kind::Custom | Kind::Network => !resource.keep && wanted(resource),
             Kind::File => true,
-            Kind::Directory | Kind::Port | Kind::Volume => false,
+            Kind::Directory | Kind::Port | Kind::Volume | Kind::Adopted => false,
         });
         if let Some(attempt) = self.live.attempt(at) {
             attempt.doing = Doing::Replacing { then_ask };

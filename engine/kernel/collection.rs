@@ -14,6 +14,7 @@
 //! | of a goal whose run is under way, or that falls   | that run, or that teardown, ends it |
 //! | of a phase that ended unknown                     | a person is to see it |
 //! | what is kept: `keep`, and what `down` leaves      | somebody wants it |
+//! | what a person has adopted                         | somebody wants it, until its goal goes down |
 //! | what was there before                             | it is a stranger's |
 //! | what no run explains any more                     | nothing is known of it, and unknown is not dead |
 //!
@@ -174,6 +175,11 @@ impl State {
         }
         if resource.state == ResourceState::Stopping && self.is_being_ended(&resource.owner) {
             return None;
+        }
+        if resource.adopted.is_some() {
+            // A person wants it. Its goal's end removes it.
+            let unfinished = (resource, Reason::Unfinished, "its end was begun, and nobody has seen it".to_owned());
+            return (resource.state == ResourceState::Stopping).then_some(unfinished);
         }
         let run = self.run(&resource.run)?;
         let outcome =

@@ -73,6 +73,10 @@ impl State {
                 self.fold_told(at, owner, told);
                 Ok(())
             }
+            Record::SuspectAdopted { owner, suspected, by } => {
+                self.adopt_suspect(at, owner, suspected, by);
+                Ok(())
+            }
             Record::Collected { .. } | Record::Leaked { .. } => {
                 self.fold_leak(at, record);
                 Ok(())
@@ -176,10 +180,8 @@ impl State {
             entry.usage = *usage;
             entry.artifacts.clone_from(artifacts);
         }
-        if let (Effect::Work { run, attempt, .. }, Seen::Exited { suspects, .. }) = (&effect, seen)
-            && let Some(goal) = self.goals.get_mut(&owner.goal)
-        {
-            goal.suspect(&owner, run, *attempt, suspects);
+        if let (Effect::Work { run, attempt, .. }, Seen::Exited { suspects, .. }) = (&effect, seen) {
+            self.suspect(&owner, run, *attempt, suspects);
         }
         if let Some(goal) = self.goals.get_mut(&owner.goal) {
             goal.observe_leak(at, &owner, &effect, process.as_ref(), seen);

@@ -1,6 +1,7 @@
 //! What reaches the kernel.
 
 use super::action::{EffectId, RunId, Seen, Shown};
+use super::adoption::Found;
 use super::call::{Call, CallId};
 use super::memory::Sighting;
 use super::record::RunOptions;
@@ -117,6 +118,15 @@ pub enum Request {
         /// Who.
         by: String,
     },
+    /// Adopt what is suspected.
+    Adopt {
+        /// Its place.
+        owner: Owner,
+        /// Who adopts it.
+        by: String,
+        /// What a look has found of it: taken by the engine that is asked.
+        found: Option<Found>,
+    },
     /// Tear a goal down.
     Down {
         /// The goal.
@@ -142,7 +152,7 @@ impl Request {
         match self {
             Self::Open { .. } | Self::Collect { .. } => None,
             Self::Run { plan, .. } | Self::RunFrom { plan, .. } => Some(&plan.goal),
-            Self::Reply { owner, .. } => Some(&owner.goal),
+            Self::Reply { owner, .. } | Self::Adopt { owner, .. } => Some(&owner.goal),
             Self::Retry { goal, .. } | Self::Stop { goal, .. } | Self::Down { goal, .. } | Self::Verify { goal } => Some(goal),
         }
     }
@@ -260,6 +270,30 @@ pub enum Refusal {
         run: RunId,
         /// The attempt.
         attempt: u32,
+    },
+    /// Nothing is suspected there.
+    #[error("nothing is suspected at `{owner}`")]
+    NotSuspected {
+        /// The place.
+        owner: Owner,
+        /// What is suspected, elsewhere.
+        suspected: Vec<Owner>,
+    },
+    /// It was adopted before.
+    #[error("`{owner}` was adopted by {by} already")]
+    AdoptedBefore {
+        /// The place.
+        owner: Owner,
+        /// Who has adopted it.
+        by: String,
+    },
+    /// What is suspected there cannot be adopted.
+    #[error("`{owner}` cannot be adopted: {why}")]
+    NotAdopted {
+        /// The place.
+        owner: Owner,
+        /// Why not.
+        why: String,
     },
     /// Nothing is asked there.
     #[error("nothing is asked at `{owner}`")]

@@ -12,6 +12,7 @@ use super::fault::Fault;
 pub use super::options::{RunOptions, StopReason};
 use super::outcome::{Outcome, Proof, Verdict};
 use super::pressure::{Pressure, Vitals};
+use super::suspect::Suspected;
 use super::told::Told;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -130,6 +131,15 @@ pub enum Record {
         owner: Owner,
         /// The evidence.
         evidence: String,
+    },
+    /// A person has adopted what was suspected: from here on it is the goal's, and goes with it.
+    SuspectAdopted {
+        /// Its place.
+        owner: Owner,
+        /// What it is, and around which attempt it was seen.
+        suspected: Box<Suspected>,
+        /// Who adopted it.
+        by: String,
     },
     /// A resource is no longer there, or no longer ours, without anything having been done to it.
     ResourceGone {

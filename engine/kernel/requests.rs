@@ -72,6 +72,7 @@ impl Turn<'_> {
                 self.stop_run(&id, reason, reason.why());
             }
             Request::Reply { owner, yes, text, by } => self.reply(owner, yes, text, by),
+            Request::Adopt { owner, by, found } => self.adopt_suspected(owner, by, found),
             Request::Down { goal, volumes } => self.take_down(goal, volumes),
             Request::Collect { evict } => self.collect(Trigger::Request { evict }),
             Request::Verify { goal } => self.verify_again(goal),

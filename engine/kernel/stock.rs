@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::action::{EffectId, Exit, ProcessMark, RunId, StopPolicy};
+use super::adoption::Adoption;
 use super::call::Caught;
 use super::resource::ResourceState;
 use super::restart::Restarts;
@@ -74,6 +75,9 @@ pub struct Resource {
     /// What it is in the container engine, where no manifest declares it and a command made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caught: Option<Caught>,
+    /// What it is on the host, where it was suspected and a person has adopted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Box<Adoption>>,
 }
 
 impl Resource {
@@ -119,6 +123,7 @@ impl Resource {
             outputs: IndexMap::new(),
             restarts: Restarts::default(),
             caught: None,
+            adopted: None,
         }
     }
 

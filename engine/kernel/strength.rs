@@ -18,6 +18,7 @@ impl Record {
         match self {
             Self::RunStarted { .. }
             | Self::Replied { .. }
+            | Self::SuspectAdopted { .. }
             | Self::RunEnded { .. }
             | Self::DownEnded { .. }
             | Self::Forgotten { .. }

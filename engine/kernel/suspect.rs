@@ -5,13 +5,13 @@
 //! | carries the attempt's mark, or names or works in its workspace | marked     |
 //! | appeared while the attempt was at work                         | coincident |
 //!
-//! Others use the host too, so that what appeared meanwhile need not be the attempt's. That is why nothing of this is ever ended: a person
-//! is told what was seen, and how to look at it and remove it by hand.
+//! Others use the host too, so that what appeared meanwhile need not be the attempt's. That is why nothing of this is ever ended by itself: a
+//! person is told what was seen, and how to look at it, remove it by hand, or give it to the goal (`adoption.rs`).
 
 use serde::{Deserialize, Serialize};
 
 use super::action::RunId;
-use super::state::Goal;
+use super::state::{Goal, State};
 use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 
@@ -51,6 +51,19 @@ impl Rank {
     }
 }
 
+/// How a file or folder looked: nobody can write it and leave all of this as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// Its number in its file system.
+    pub inode: u64,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was written, in seconds and nanoseconds.
+    pub written: (i64, i64),
+    /// When anything of it was changed, in seconds and nanoseconds.
+    pub changed: (i64, i64),
+}
+
 /// Which manager runs a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +99,9 @@ pub enum Subject {
         manager: Manager,
         /// The file or the control group.
         path: String,
+        /// How that looked; none in what an older engine has seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<FileMark>,
     },
     /// Lines of a crontab, or a folder of crontabs that this user may not look into.
     Crontab {
@@ -97,6 +113,12 @@ pub enum Subject {
         /// The lines that are new; none where they could not be read.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lines: Vec<String>,
+        /// How many more lines are new than these.
+        #[serde(default, skip_serializing_if = "is_none")]
+        more: u32,
+        /// How the whole file looked, where all of it is new.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<FileMark>,
     },
     /// A job of `at`, or the folder of its jobs where this user may not look into it.
     AtJob {
@@ -105,6 +127,9 @@ pub enum Subject {
         job: Option<u32>,
         /// The file or folder.
         path: String,
+        /// How that looked; none in what an older engine has seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<FileMark>,
     },
     /// A process below a tmux server that was there before.
     Tmux {
@@ -133,8 +158,11 @@ pub enum Subject {
         /// Its name, where its file tells.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
-        /// The file that says so.
+        /// The file that says so, or the folder of a new one.
         path: String,
+        /// How that looked; none in what an older engine has seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<FileMark>,
     },
     /// A process that carries the attempt's mark, by whatever way it left.
     Process {
@@ -144,13 +172,16 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// True where both are the same thing on the host, whatever was seen of it.
-    fn is(&self, other: &Self) -> bool {
+    /// True where both are the same thing on the host, whatever was seen of it. Of a table it is the lines.
+    pub(super) fn is(&self, other: &Self) -> bool {
         let key = |process: &Stray| (process.pid, process.start, process.boot.clone());
-        match (self.process(), other.process()) {
-            (Some(one), Some(another)) => key(one) == key(another),
-            (None, None) => self.path() == other.path() && std::mem::discriminant(self) == std::mem::discriminant(other),
-            _ => false,
+        match (self, other) {
+            (Self::Crontab { path, lines, .. }, Self::Crontab { path: other, lines: others, .. }) => path == other && lines == others,
+            _ => match (self.process(), other.process()) {
+                (Some(one), Some(another)) => key(one) == key(another),
+                (None, None) => self.path() == other.path() && std::mem::discriminant(self) == std::mem::discriminant(other),
+                _ => false,
+            },
         }
     }
 
@@ -159,6 +190,16 @@ impl Subject {
         match self {
             Self::Tmux { process, .. } | Self::Screen { process, .. } | Self::Process { process } => Some(process),
             Self::Unit { .. } | Self::Crontab { .. } | Self::AtJob { .. } | Self::DockerContext { .. } => None,
+        }
+    }
+
+    /// How the file or folder that it is looked; none where that is not known, or only a part of it is meant.
+    pub const fn mark(&self) -> Option<&FileMark> {
+        match self {
+            Self::Unit { mark, .. } | Self::Crontab { mark, .. } | Self::AtJob { mark, .. } | Self::DockerContext { mark, .. } => {
+                mark.as_ref()
+            }
+            Self::Tmux { .. } | Self::Screen { .. } | Self::Process { .. } => None,
         }
     }
 
@@ -199,14 +240,34 @@ pub struct Suspected {
     pub run: RunId,
     /// The attempt, from 1.
     pub attempt: u32,
+    /// True where something else of its phase had its short name when it was seen first: then it has a longer one, for good.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_namesake: bool,
+}
+
+impl State {
+    /// Remembers what was seen around an attempt, but for what some goal has by now.
+    pub(super) fn suspect(&mut self, owner: &Owner, run: &RunId, attempt: u32, suspects: &[Suspect]) {
+        let suspects: Vec<Suspect> = suspects.iter().filter(|suspect| !self.has_adopted(&suspect.subject)).cloned().collect();
+        if let Some(goal) = self.goals.get_mut(&owner.goal) {
+            goal.suspect(owner, run, attempt, &suspects);
+        }
+    }
 }
 
 impl Goal {
-    /// Remembers what was seen around an attempt. What was suspected of the same phase before is told anew.
+    /// Remembers what was seen around an attempt. What was suspected of the same phase before is told anew, under the name that it had.
     pub(super) fn suspect(&mut self, owner: &Owner, run: &RunId, attempt: u32, suspects: &[Suspect]) {
         for suspect in suspects {
-            self.suspects.retain(|known| known.owner != *owner || !known.suspect.subject.is(&suspect.subject));
-            self.suspects.push(Suspected { suspect: suspect.clone(), owner: owner.clone(), run: run.clone(), attempt });
+            let mut told = Suspected { suspect: suspect.clone(), owner: owner.clone(), run: run.clone(), attempt, is_namesake: false };
+            let same = |known: &Suspected| known.owner == *owner && known.suspect.subject.is(&suspect.subject);
+            if let Some(at) = self.suspects.iter().position(same) {
+                told.is_namesake = self.suspects.remove(at).is_namesake;
+            } else {
+                let place = told.place();
+                told.is_namesake = self.suspects.iter().any(|known| known.place() == place) || self.resources.contains_key(&place);
+            }
+            self.suspects.push(told);
         }
         while self.suspects.len() > REMEMBERED {
             let oldest = self.suspects.iter().position(|known| known.suspect.rank == Rank::Coincident).unwrap_or(0);
@@ -215,13 +276,18 @@ impl Goal {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::name::Name;
 
     fn suspect(job: u32, rank: Rank) -> Suspect {
-        let subject = Subject::AtJob { job: Some(job), path: format!("/var/spool/cron/atjobs/{job}") };
+        let subject = Subject::AtJob { job: Some(job), path: format!("/var/spool/cron/atjobs/{job}"), mark: None };
         Suspect { subject, rank, evidence: "new".to_owned(), when: Timestamp(1) }
     }
 
@@ -251,13 +317,14 @@ mod tests {
     #[test]
     fn a_record_of_every_kind_is_read_back() {
         let process = || Stray { pid: 7, start: 9, boot: "b".to_owned(), command: "sleep 1".to_owned() };
+        let mark = FileMark { inode: 1, size: 2, written: (3, 4), changed: (5, 6) };
         let subjects = [
-            Subject::Unit { name: "a.timer".into(), manager: Manager::User, path: "/u/a.timer".into() },
-            Subject::Crontab { user: Some("root".into()), path: "/c".into(), lines: vec!["* * * * * x".into()] },
-            Subject::AtJob { job: None, path: "/a".into() },
+            Subject::Unit { name: "a.timer".into(), manager: Manager::User, path: "/u/a.timer".into(), mark: Some(mark) },
+            Subject::Crontab { user: Some("root".into()), path: "/c".into(), lines: vec!["* * * * * x".into()], more: 2, mark: None },
+            Subject::AtJob { job: None, path: "/a".into(), mark: None },
             Subject::Tmux { process: process(), socket: None, pane: Some("%1".into()) },
             Subject::Screen { process: process(), session: Some("1.x".into()), window: None },
-            Subject::DockerContext { name: Some("far".into()), path: "/d".into() },
+            Subject::DockerContext { name: Some("far".into()), path: "/d".into(), mark: Some(mark) },
             Subject::Process { process: process() },
         ];
         for subject in subjects {

@@ -13,6 +13,7 @@ use super::resource::Resource;
 /// | port | | | |
 /// | network, custom | | yes | |
 /// | process, container | yes | yes | |
+/// | adopted | | | |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -32,6 +33,8 @@ pub enum Kind {
     Volume,
     /// Anything that commands create and destroy.
     Custom,
+    /// What a phase started outside of everything that is held, and a person has given to its goal. No manifest declares it.
+    Adopted,
 }
 
 impl Kind {
@@ -60,6 +63,7 @@ impl Kind {
             Self::Network => "network",
             Self::Volume => "volume",
             Self::Custom => "custom",
+            Self::Adopted => "adopted",
         }
     }
 

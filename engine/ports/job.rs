@@ -12,6 +12,7 @@ use crate::base::time::Span;
 use crate::kernel::action::{ProcessMark, StopPolicy};
 use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
+use crate::kernel::suspect::Subject;
 use crate::manifest::param::Secret;
 use crate::manifest::policy::Limits;
 
@@ -69,6 +70,8 @@ pub enum Job {
     Limit(Name, Limits),
     /// Remove directories and files, the last one first.
     RemovePaths(Vec<PathBuf>),
+    /// Remove what was adopted.
+    Dismantle(Box<DismantleJob>),
     /// Destroy a custom resource.
     Destroy(CustomJob),
     /// Remove a goal's generated secrets, and the images that were built for it in these container engines.
@@ -177,6 +180,15 @@ pub struct CustomJob {
     pub output: PathBuf,
     /// The endpoint of what creates or destroys it; that of `exists` is like it, and nothing outlives that.
     pub endpoint: Option<EndpointJob>,
+}
+
+/// Remove what a phase started outside of everything that is held, and a person adopted.
+#[derive(Clone, Debug)]
+pub struct DismantleJob {
+    /// What it is: exactly that is removed, where it is as it was seen.
+    pub subject: Subject,
+    /// The command that removes it, where one does; its arguments are added.
+    pub command: Command,
 }
 
 /// End the processes of a place.

@@ -6,9 +6,11 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark};
+use crate::kernel::adoption::Found;
 use crate::kernel::call::CallId;
 use crate::kernel::input::Input;
 use crate::kernel::options::Shares;
+use crate::kernel::suspect::Subject;
 use crate::manifest::port::Listen;
 use crate::plan::explain::limits::Limit;
 
@@ -100,6 +102,9 @@ pub trait Runtime: Send + Sync {
     fn shares(&self) -> Shares {
         Shares::default()
     }
+
+    /// What is there of something that is suspected, or was adopted. A look.
+    fn find(&self, subject: &Subject) -> Found;
 
     /// Who holds a port of this host, on any address; none where nobody does. A look.
     fn holder(&self, port: &Listen) -> Option<Holder>;

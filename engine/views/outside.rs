@@ -58,7 +58,19 @@ impl Outside<'_> {
                     Standing { state: ResourceState::Unhealthy, pid: None, evidence }
                 }
             }
-            _ => as_written(None),
+            _ => match &resource.adopted {
+                Some(adopted) if resource.state.is_live() => {
+                    let pid = adopted.subject.process().map(|process| process.pid);
+                    if (self.there)(&adopted.subject) {
+                        as_written(pid)
+                    } else {
+                        // Nobody has promised that it stays: its own end breaks nothing.
+                        let evidence = "it is not there any more".to_owned();
+                        Standing { state: ResourceState::Gone, pid: None, evidence }
+                    }
+                }
+                _ => as_written(None),
+            },
         }
     }
 }

@@ -52,7 +52,8 @@ pub fn goal<'a>(state: &'a State, text: &str) -> Result<(&'a Name, &'a Goal), No
     })
 }
 
-fn no_place(state: &State, text: &str) -> NoPlace {
+/// That nothing is known of a place, with the one that was probably meant.
+pub fn no_place(state: &State, text: &str) -> NoPlace {
     let depth = text.split('/').count();
     let all = places(state);
     let near = nearest(text, all.iter().map(String::as_str)).map(str::to_owned).or_else(|| {

@@ -10,7 +10,7 @@ use super::phase::summary;
 use super::replay::Replay;
 use super::restarts::{RestartStatus, restarts};
 use super::standing::{GoalOutcome, green_as_of, judge, regressed};
-use super::suspects::{SuspectStatus, suspected};
+use super::suspects::{SuspectStatus, adopted as is, suspected};
 use super::within::Within;
 use crate::base::name::Name;
 use crate::kernel::fault::Fault;
@@ -213,7 +213,7 @@ pub fn resource_status(state: &State, goal: &Goal, resource: &Resource, outside:
         scope: resource.scope,
         keep: resource.keep,
         since: resource.since.to_string(),
-        evidence: now.evidence,
+        evidence: resource.adopted.as_ref().map(|adopted| format!("{}: {}", is(adopted), now.evidence)).unwrap_or(now.evidence),
         leak: goal.leaks().find(|(owner, _)| **owner == resource.owner).map(|(owner, leak)| leak_status(owner, leak, outside)),
         restarts: restarts(resource, outside),
         ports: super::chosen::of(state, resource),

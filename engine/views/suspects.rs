@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::outside::Outside;
+use crate::kernel::adoption::Adoption;
 use crate::kernel::state::Goal;
 use crate::kernel::suspect::{Manager, Rank, Stray, Subject, Suspected};
 
@@ -29,6 +30,10 @@ pub struct SuspectStatus {
     pub look: String,
     /// The command that removes it, or opens what is to be edited. Nobody but a person runs it.
     pub remove: String,
+    /// Its place, for a person to write.
+    pub place: String,
+    /// The command that gives it to its goal; none where it is not known exactly enough for that.
+    pub adopt: Option<String>,
 }
 
 /// What is suspected of a goal and still there, the strongest first.
@@ -50,6 +55,8 @@ pub fn in_short(suspects: &[SuspectStatus]) -> Option<String> {
 fn suspect_status(known: &Suspected) -> SuspectStatus {
     let subject = &known.suspect.subject;
     let (look, remove) = by_hand(subject);
+    let place = known.place().to_string();
+    let adopt = subject.inexact().is_none().then(|| format!("sculpt adopt {}", word(&place)));
     SuspectStatus {
         kind: kind(subject),
         what: what(subject),
@@ -61,7 +68,14 @@ fn suspect_status(known: &Suspected) -> SuspectStatus {
         since: known.suspect.when.to_string(),
         look,
         remove,
+        place,
+        adopt,
     }
+}
+
+/// What was adopted, in words: what it is, and which one.
+pub fn adopted(adoption: &Adoption) -> String {
+    format!("{} {}", kind(&adoption.subject), what(&adoption.subject))
 }
 
 const fn kind(subject: &Subject) -> &'static str {
@@ -82,11 +96,11 @@ fn what(subject: &Subject) -> String {
         Subject::Unit { name, manager: Manager::System, .. } => name.clone(),
         Subject::Unit { name, manager: Manager::User, .. } => format!("{name} of the user"),
         Subject::Crontab { user: Some(user), lines, .. } => format!("of {user}{}", quoted(lines)),
-        Subject::Crontab { user: None, path, lines } => format!("{path}{}", quoted(lines)),
+        Subject::Crontab { user: None, path, lines, .. } => format!("{path}{}", quoted(lines)),
         Subject::AtJob { job: Some(job), .. } => format!("job {job}"),
-        Subject::AtJob { job: None, path } => path.clone(),
+        Subject::AtJob { job: None, path, .. } => path.clone(),
         Subject::Tmux { process, .. } | Subject::Screen { process, .. } | Subject::Process { process } => named(process),
-        Subject::DockerContext { name, path } => name.clone().unwrap_or_else(|| path.clone()),
+        Subject::DockerContext { name, path, .. } => name.clone().unwrap_or_else(|| path.clone()),
     }
 }
 
@@ -101,7 +115,7 @@ fn quoted(lines: &[String]) -> String {
 /// The commands that show it and remove it.
 fn by_hand(subject: &Subject) -> (String, String) {
     match subject {
-        Subject::Unit { name, manager, path } => {
+        Subject::Unit { name, manager, path, .. } => {
             let systemctl = if *manager == Manager::System { "systemctl" } else { "systemctl --user" };
             let name = word(name);
             // One without a file of its own is only stopped; one with a file would be there again at the next start.
@@ -126,7 +140,7 @@ fn by_hand(subject: &Subject) -> (String, String) {
             };
             ("screen -ls".to_owned(), remove)
         }
-        Subject::DockerContext { name, path } => {
+        Subject::DockerContext { name, path, .. } => {
             let shown = name.as_deref().map_or_else(String::new, |name| format!(" {}", word(name)));
             let remove = match name {
                 Some(_) if path.ends_with("config.json") => "docker context use default".to_owned(),
@@ -155,12 +169,12 @@ mod tests {
 
     #[test]
     fn the_commands_may_be_copied_into_a_shell() {
-        let unit = |name: &str, path: &str| Subject::Unit { name: name.into(), manager: Manager::User, path: path.into() };
+        let unit = |name: &str, path: &str| Subject::Unit { name: name.into(), manager: Manager::User, path: path.into(), mark: None };
         let (look, remove) = by_hand(&unit("a b's.timer", "/root/.config/systemd/user/x"));
         assert_eq!(look, r"systemctl --user status 'a b'\''s.timer'; systemctl --user cat 'a b'\''s.timer'");
         assert_eq!(remove, r"systemctl --user disable --now 'a b'\''s.timer'");
         assert_eq!(by_hand(&unit("run-1.service", "/run/systemd/transient/run-1.service")).1, "systemctl --user stop run-1.service");
-        assert_eq!(by_hand(&Subject::AtJob { job: Some(12), path: String::new() }), ("at -c 12".into(), "atrm 12".into()));
+        assert_eq!(by_hand(&Subject::AtJob { job: Some(12), path: String::new(), mark: None }), ("at -c 12".into(), "atrm 12".into()));
         let process = Stray { pid: 7, start: 1, boot: String::new(), command: "sleep".into() };
         let tmux = Subject::Tmux { process, socket: Some("/tmp/tmux-0/default".into()), pane: Some("%3".into()) };
         assert_eq!(by_hand(&tmux).1, "tmux -S /tmp/tmux-0/default kill-pane -t %3");

@@ -1,6 +1,7 @@
 //! The kernel, tested from what the design says: in a simulated world, by examples and by properties.
 
 mod admission;
+mod adoption;
 mod again;
 mod answers;
 mod attempts;

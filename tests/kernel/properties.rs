@@ -169,6 +169,7 @@ pub(super) fn world(shapes: &[Shape], seed: u64, jitter: u64) -> World {
             takes: *takes,
             after: after.clone(),
             survivors: Vec::new(),
+            suspects: Vec::new(),
         };
         play.tries = shape.tries.iter().map(one).collect();
         play.service = Service { ready_after: shape.ready, lives: shape.lives, exit: Exit::Code(1), ..Service::default() };

@@ -4,6 +4,7 @@ use opensculpt::base::name::Name;
 use opensculpt::kernel::action::Exit;
 use opensculpt::kernel::answer::{Answer, Said};
 use opensculpt::kernel::fault::Fault;
+use opensculpt::kernel::suspect::Suspect;
 
 /// What becomes of one attempt.
 #[derive(Clone, Debug)]
@@ -14,11 +15,13 @@ pub(crate) struct Try {
     /// What each check says afterwards; the last counts for all further ones.
     pub after: Vec<Said>,
     pub survivors: Vec<u32>,
+    /// What it may have started outside of everything that is held.
+    pub suspects: Vec<Suspect>,
 }
 
 impl Default for Try {
     fn default() -> Self {
-        Self { exit: Exit::Code(0), takes: Some(10), after: vec![Said::Pass], survivors: Vec::new() }
+        Self { exit: Exit::Code(0), takes: Some(10), after: vec![Said::Pass], survivors: Vec::new(), suspects: Vec::new() }
     }
 }
 

@@ -395,6 +395,10 @@ impl World {
     pub(crate) fn exited(&mut self, id: EffectId, exit: Exit, survivors: Vec<u32>) {
         let contained = self.kernel.state().effects.get(&id).map(|open| open.owner.clone()).and_then(|owner| self.sweep_caught(&owner));
         let exit = if self.adopted.contains(&id) { Exit::Unseen } else { exit };
+        let suspects = match self.kernel.state().effects.get(&id).map(|open| open.effect.clone()) {
+            Some(Effect::Work { run, phase, attempt }) => nth(&self.play_of(&run, phase).tries, attempt as usize - 1).suspects,
+            _ => Vec::new(),
+        };
         let seen = Seen::Exited {
             exit,
             leftovers: 0,
@@ -402,7 +406,7 @@ impl World {
             outputs: IndexMap::new(),
             artifacts: Vec::new(),
             usage: opensculpt::kernel::usage::Usage::default(),
-            suspects: Vec::new(),
+            suspects,
             contained,
         };
         self.seen(0, id, seen);

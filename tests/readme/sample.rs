@@ -162,6 +162,7 @@ fn take(dir: &Path) -> Sample {
         ("audit", one("sculpt audit verify --json")),
         ("error", one("sculpt why nowhere --json")),
         ("gc", one("sculpt gc --json 2>/dev/null")),
+        ("adopt", one("sculpt adopt mixed/made/suspect:user-unit-made.service --json")),
     ];
     shell(dir, "rm held");
     run("sculpt retry mixed --json");

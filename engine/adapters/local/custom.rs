@@ -81,7 +81,7 @@ async fn exists(around: &Around<'_>, job: &CustomJob) -> Result<bool, Seen> {
 }
 
 /// Runs a command to its end, which it has by then, or is given.
-async fn run(
+pub(super) async fn run(
     around: &Around<'_>,
     command: &Command,
     endpoint: Option<EndpointJob>,

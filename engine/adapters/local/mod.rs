@@ -8,6 +8,7 @@ mod container_meter;
 mod container_probe;
 mod container_spec;
 mod custom;
+mod dismantle;
 mod ear;
 mod end;
 mod endpoints;

@@ -12,15 +12,18 @@ use super::lease::Leases;
 use super::prepare::Vaults;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::suspects::lookout::Lookout;
+use crate::adapters::suspects::presence::find;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{EffectId, ProcessMark, Seen};
+use crate::kernel::adoption::Found;
 use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
 use crate::kernel::options::Shares;
+use crate::kernel::suspect::Subject;
 use crate::manifest::port::Listen;
 use crate::plan::explain::limits::Limit;
 use crate::ports::container::Reach;
@@ -106,6 +109,10 @@ impl LocalRuntime {
                 }
                 Err(error) => error.seen(),
             },
+            Job::Dismantle(job) => {
+                let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
+                super::dismantle::dismantle(&around, &job).await
+            }
             Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
             // It has its permit already: see `carry_out`.
             Job::Call(_) => return,
@@ -194,6 +201,10 @@ impl Runtime for LocalRuntime {
 
     fn shares(&self) -> Shares {
         self.leases.containment().shares()
+    }
+
+    fn find(&self, subject: &Subject) -> Found {
+        find(subject)
     }
 
     fn holder(&self, port: &Listen) -> Option<Holder> {

@@ -3,6 +3,7 @@
 //! A [`Containment`](containment::Containment) is the best that this host offers; it makes [`Scope`](scope::Scope)s; a process is
 //! started into a scope, and a scope ends as a whole and is then looked at.
 
+pub mod alone;
 pub mod background;
 pub(in crate::adapters) mod cgroup;
 mod clone;

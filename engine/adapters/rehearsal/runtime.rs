@@ -17,8 +17,10 @@ use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::journal::permit::Permit;
 use crate::kernel::action::{Effect, EffectId, ProcessMark, Seen};
+use crate::kernel::adoption::Found;
 use crate::kernel::fault::Fault;
 use crate::kernel::input::Input;
+use crate::kernel::suspect::Subject;
 use crate::manifest::port::Listen;
 use crate::ports::container::Container;
 use crate::ports::job::{Command, Job};
@@ -58,8 +60,8 @@ impl Runtime for Simulation {
             Job::Sweep(scope, _) => return world.sweep(tell, id, scope),
             Job::Directory(job) => return world.announce(tell, id, owner, Making::Directory(job)),
             Job::File(job) => return world.announce(tell, id, owner, Making::File(job)),
-            // Commands of this world call nobody.
-            Job::Call(_) | Job::Limit(..) => Seen::Done,
+            // Commands of this world call nobody, and start nothing outside of everything that is held.
+            Job::Call(_) | Job::Limit(..) | Job::Dismantle(_) => Seen::Done,
             Job::Port(text) => world.reserve(&text),
             Job::RemovePaths(paths) => {
                 let now = world.elapsed;
@@ -104,6 +106,10 @@ impl Runtime for Simulation {
 
     fn has_ended(&self, process: &ProcessMark) -> bool {
         self.world().marked(process).is_none()
+    }
+
+    fn find(&self, _: &Subject) -> Found {
+        Found::Gone
     }
 
     fn holder(&self, port: &Listen) -> Option<Holder> {

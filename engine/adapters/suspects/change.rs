@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::places::{Holds, Place};
 use super::snapshot::{Entry, Look, Snapshot, path_of};
 use crate::base::time::Timestamp;
+use crate::kernel::suspect::FileMark;
 
 /// How much of a new file is read to see whom it names, in bytes.
 const READ: u64 = 64 << 10;
@@ -23,6 +24,8 @@ pub(super) struct Change {
     pub(super) is_new: bool,
     /// What of it is new; none where it could not be read.
     pub(super) text: Option<String>,
+    /// How it looks.
+    pub(super) mark: FileMark,
     pub(super) when: Timestamp,
 }
 
@@ -43,7 +46,7 @@ fn of_place(place: &Place, before: &Look, after: &Look) -> Vec<Change> {
         (Some(entries), Some(known)) => entries.iter().filter_map(|(name, entry)| of_entry(place, name, entry, &known)).collect(),
         (None, _) => {
             let path = place.path.clone();
-            vec![Change { holds: place.holds, name: String::new(), path, is_new: false, text: None, when: own.when() }]
+            vec![Change { holds: place.holds, name: String::new(), path, is_new: false, text: None, mark: own.mark(), when: own.when() }]
         }
         (Some(_), None) => Vec::new(),
     }
@@ -75,7 +78,8 @@ fn of_entry(place: &Place, name: &str, entry: &Entry, known: &BTreeMap<String, E
         (Holds::Units(_), Some(before)) if before.stamp == entry.stamp => return None,
         (Holds::Units(_) | Holds::AtJobs, _) => beginning(&path),
     };
-    Some(Change { holds: place.holds, name: name.to_owned(), path, is_new: before.is_none(), text, when: entry.stamp.when() })
+    let (is_new, mark, when) = (before.is_none(), entry.stamp.mark(), entry.stamp.when());
+    Some(Change { holds: place.holds, name: name.to_owned(), path, is_new, text, mark, when })
 }
 
 /// The lines of a table that it did not have before; none where it could not be read. Comments and blanks start nothing.

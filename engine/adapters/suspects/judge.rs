@@ -165,18 +165,22 @@ fn of_change(change: Change, attempt: &Attempt) -> Option<Suspect> {
 }
 
 fn subject(change: Change) -> Subject {
-    let (path, name) = (change.path.to_string_lossy().into_owned(), change.name);
-    let lines = || change.text.iter().flat_map(|text| text.lines()).take(LINES).map(short).collect();
+    let (path, name, mark) = (change.path.to_string_lossy().into_owned(), change.name, Some(change.mark));
+    let table = |user: Option<String>, path: String| {
+        let all = || change.text.iter().flat_map(|text| text.lines());
+        let more = u32::try_from(all().count().saturating_sub(LINES)).unwrap_or(u32::MAX);
+        Subject::Crontab { user, path, lines: all().take(LINES).map(short).collect(), more, mark: mark.filter(|_| change.is_new) }
+    };
     match change.holds {
-        Holds::Units(manager) | Holds::Running(manager) => Subject::Unit { name, manager, path },
-        Holds::Crontabs => Subject::Crontab { user: Some(name).filter(|name| !name.is_empty()), lines: lines(), path },
-        Holds::CronFolder | Holds::CronTable => Subject::Crontab { user: None, lines: lines(), path },
-        Holds::AtJobs => Subject::AtJob { job: name.get(1..6).and_then(|number| u32::from_str_radix(number, 16).ok()), path },
-        Holds::DockerConfig => Subject::DockerContext { name: change.text, path },
+        Holds::Units(manager) | Holds::Running(manager) => Subject::Unit { name, manager, path, mark },
+        Holds::Crontabs => table(Some(name).filter(|name| !name.is_empty()), path),
+        Holds::CronFolder | Holds::CronTable => table(None, path),
+        Holds::AtJobs => Subject::AtJob { job: name.get(1..6).and_then(|number| u32::from_str_radix(number, 16).ok()), path, mark },
+        Holds::DockerConfig => Subject::DockerContext { name: change.text, path, mark: None },
         Holds::DockerContexts => {
             let meta = change.text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
             let name = meta.and_then(|meta| meta["Name"].as_str().map(str::to_owned));
-            Subject::DockerContext { name, path }
+            Subject::DockerContext { name, path, mark }
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod places;
 pub mod presence;
 pub mod snapshot;
 mod stir;
+pub(in crate::adapters) mod table;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::places::{Holds, Place};
 use crate::base::time::Timestamp;
+use crate::kernel::suspect::FileMark;
 
 /// In a folder with more files than this only the folder's own times are looked at, which tell of new ones but not of changed ones.
 const ONE_BY_ONE: usize = 64;
@@ -37,7 +38,7 @@ impl Stamp {
     }
 
     /// Of an entry, which may be a link that leads nowhere.
-    fn of_entry(path: &Path) -> io::Result<Self> {
+    pub(super) fn of_entry(path: &Path) -> io::Result<Self> {
         fs::symlink_metadata(path).map(|meta| Self::of(&meta))
     }
 
@@ -49,6 +50,11 @@ impl Stamp {
             written: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
         }
+    }
+
+    /// The same, to be written down.
+    pub fn mark(&self) -> FileMark {
+        FileMark { inode: self.inode, size: self.size, written: self.written, changed: self.changed }
     }
 
     /// When it was last changed, whatever it says itself.

@@ -20,6 +20,7 @@ Carry it out
   stop         stop a run, and end what it started
   resume       go on with a run that is not over, and watch it
   down         take a goal down: end what of it lives
+  adopt        give what is suspected to its goal
   gc           end what nobody wants: leftovers, leaks
 
 Look

@@ -1,5 +1,6 @@
 //! The command line: a file a verb.
 
+pub mod adopt;
 pub mod answer;
 pub mod audit;
 pub mod changes;

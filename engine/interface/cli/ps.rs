@@ -68,7 +68,7 @@ fn table(ps: &ps::Ps, context: &Context) -> String {
         }
         if let Some(restarts) = &resource.restarts {
             let _ = write!(state, ", {}", restarts.line());
-        } else if resource.state != "ready" && !resource.evidence.is_empty() {
+        } else if (resource.state != "ready" || resource.kind == "adopted") && !resource.evidence.is_empty() {
             let _ = write!(state, ": {}", resource.evidence);
         }
         rows.push([resource.owner.clone(), resource.kind.to_owned(), pid(resource.pid), resource.run.clone(), state]);
@@ -89,11 +89,14 @@ fn suspected(suspects: &[SuspectStatus], look: Look) -> String {
         let _ = writeln!(text, "\n{}", look.paint(Tone::Bold, "suspected: started outside of what sculpt holds, and left alone"));
     }
     for suspect in suspects {
-        let SuspectStatus { rank, kind, what, owner, run, attempt, .. } = suspect;
-        let _ = writeln!(text, "{} {kind} {what} ({owner}, {run} attempt {attempt})", look.state(rank.word()));
+        let SuspectStatus { rank, kind, what, place, run, attempt, .. } = suspect;
+        let _ = writeln!(text, "{} {kind} {what} ({place}, {run} attempt {attempt})", look.state(rank.word()));
         let _ = writeln!(text, "    {}", suspect.evidence);
         let _ = writeln!(text, "    {} `{}`", look.paint(Tone::Dim, "look:  "), suspect.look);
         let _ = writeln!(text, "    {} `{}`", look.paint(Tone::Dim, "remove:"), suspect.remove);
+        if let Some(adopt) = &suspect.adopt {
+            let _ = writeln!(text, "    {} `{adopt}`", look.paint(Tone::Dim, "adopt: "));
+        }
     }
     text
 }

@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    answer, audit, completions, down, gc, help, import, init, logs, plan, ps, rehearse, resume, retry, run, runs, schema, service, status,
-    stop, supervise, top, validate, verify, why,
+    adopt, answer, audit, completions, down, gc, help, import, init, logs, plan, ps, rehearse, resume, retry, run, runs, schema, service,
+    status, stop, supervise, top, validate, verify, why,
 };
 use crate::interface::failure::Failure;
 
@@ -55,6 +55,8 @@ pub enum Verb {
     Resume(resume::Resume),
     /// Take a goal down: end what of it lives
     Down(down::Down),
+    /// Give what is suspected to its goal, which then removes it
+    Adopt(adopt::Adopt),
     /// End what nobody wants: leftovers, leaks, and what is idle and evictable
     Gc(gc::Gc),
     /// Show how the goals stand
@@ -115,6 +117,7 @@ fn dispatch(verb: Option<Verb>, context: &Context) -> Result<u8, Failure> {
         Some(Verb::Answer(answer)) => answer.carry_out(context),
         Some(Verb::Stop(stop)) => stop.carry_out(context),
         Some(Verb::Down(down)) => down.carry_out(context),
+        Some(Verb::Adopt(adopt)) => adopt.carry_out(context),
         Some(Verb::Gc(gc)) => gc.carry_out(context),
         Some(Verb::Status(status)) => status.carry_out(context),
         Some(Verb::Ps(ps)) => ps.carry_out(context),

@@ -78,6 +78,13 @@ pub enum Ask {
         /// Who.
         by: String,
     },
+    /// Adopt what is suspected.
+    Adopt {
+        /// Its place.
+        owner: Owner,
+        /// Who adopts it.
+        by: String,
+    },
     /// Take a goal down.
     Down {
         /// The goal.
@@ -109,7 +116,7 @@ impl Ask {
     pub fn goal(&self) -> Option<&Name> {
         match self {
             Self::Run { plan, .. } => Some(&plan.goal),
-            Self::Reply { owner, .. } => Some(&owner.goal),
+            Self::Reply { owner, .. } | Self::Adopt { owner, .. } => Some(&owner.goal),
             Self::Attach { goal }
             | Self::Retry { goal, .. }
             | Self::Stop { goal, .. }
@@ -128,8 +135,10 @@ impl Ask {
                     None => self,
                 }
             }
-            // Whoever asked the checks again, or for a collection, is not remembered.
-            Self::Verify { .. } | Self::Collect { .. } | Self::Attach { .. } | Self::Status | Self::Release { .. } => self,
+            // Whoever asked the checks again, or for a collection, is not remembered. An adoption is over with its answer.
+            Self::Adopt { .. } | Self::Verify { .. } | Self::Collect { .. } | Self::Attach { .. } | Self::Status | Self::Release { .. } => {
+                self
+            }
         }
     }
 }

@@ -161,6 +161,7 @@ impl Client<'_> {
             Ask::Retry { goal, run, phase, only, options, env } => (Request::Retry { goal, run, phase, only, options }, Some(env)),
             Ask::Stop { goal, reason, force } => (Request::Stop { goal, reason, force }, None),
             Ask::Reply { owner, yes, text, by } => (Request::Reply { owner, yes, text, by }, None),
+            Ask::Adopt { owner, by } => (Request::Adopt { owner, by, found: None }, None),
             Ask::Down { goal, volumes } => (Request::Down { goal, volumes }, None),
             Ask::Verify { goal } => (Request::Verify { goal }, None),
             Ask::Collect { evict } => (Request::Collect { evict }, None),

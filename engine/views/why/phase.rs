@@ -77,9 +77,12 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
 fn tell_suspects(explanation: &mut Explanation, mut suspects: Vec<SuspectStatus>, owner: &str) {
     suspects.retain(|suspect| suspect.owner == owner);
     let (marked, others): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| suspect.rank == Rank::Marked);
-    for SuspectStatus { kind, what, evidence, look, remove, .. } in marked {
+    for SuspectStatus { kind, what, evidence, look, remove, adopt, .. } in marked {
         explanation.say(format!("It may have left {kind} {what}, which runs on outside of it: it {evidence}."));
         explanation.hint(format!("sculpt leaves it alone; look at it with `{look}`, remove it with `{remove}`"));
+        if let Some(adopt) = adopt {
+            explanation.hint(format!("to have its goal remove it: `{adopt}`"));
+        }
     }
     if !others.is_empty() {
         let changed = count(u32::try_from(others.len()).unwrap_or(u32::MAX), "other thing", "other things");
