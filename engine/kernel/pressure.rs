@@ -6,10 +6,21 @@
 //! | warn     | 75 % used, or 10 % some stalled   | 70 % used, and 5 % some stalled   |
 //! | act      | 90 % used, or 60 % all stalled    | 85 % used, and 30 % all stalled   |
 //!
+//! | stalls count for | from, beside them | down to |
+//! |------------------|-------------------|---------|
+//! | warn             | 50 % used         | 45 %    |
+//! | act              | 75 % used         | 70 %    |
+//!
 //! Used is what is not available (`MemAvailable`, or what a control group's limit leaves). Stalled is the kernel's pressure stall information
 //! over 10 s, where it has it: systemd warns its services when some tasks stall 200 ms of 2 s (`MemoryPressureThresholdSec=`,
 //! systemd.resource-control(5)), and systemd-oomd kills where all tasks stall 60 % (`DefaultMemoryPressureLimit=`, oomd.conf(5)). What falls
 //! must fall further than what made it rise, so that a host at a threshold does not flap.
+//!
+//! The kernel counts a task as stalled also where it waits for memory of its own control group (`psi_memstall_enter` in that group's reclaim,
+//! mm/memcontrol.c), so that one command that thrashes inside a small limit stalls "the host" while memory is free. That is why stalls alone
+//! say nothing here. Those who decide by them look at what is free as well: Android's lmkd, woken by stalls, ends nobody while free memory is
+//! above the zones' watermarks. Where stalls are the host's own, memory is short, and they tell of it earlier than its amount would: hence they
+//! count from half, and for the last level from where the amount alone would warn.
 
 use serde::{Deserialize, Serialize};
 
@@ -51,15 +62,17 @@ pub enum Pressure {
 struct Threshold {
     used: u64,
     stalled: u16,
+    /// How much must be used for stalled time to count.
+    beside: u64,
 }
 
 /// The whole, in hundredths of a percent.
 const ALL: u128 = 10_000;
 
-const WARN: Threshold = Threshold { used: 75_00, stalled: 10_00 };
-const ACT: Threshold = Threshold { used: 90_00, stalled: 60_00 };
-const WARN_ENDS: Threshold = Threshold { used: 70_00, stalled: 5_00 };
-const ACT_ENDS: Threshold = Threshold { used: 85_00, stalled: 30_00 };
+const WARN: Threshold = Threshold { used: 75_00, stalled: 10_00, beside: 50_00 };
+const ACT: Threshold = Threshold { used: 90_00, stalled: 60_00, beside: 75_00 };
+const WARN_ENDS: Threshold = Threshold { used: 70_00, stalled: 5_00, beside: 45_00 };
+const ACT_ENDS: Threshold = Threshold { used: 85_00, stalled: 30_00, beside: 70_00 };
 
 impl Vitals {
     /// The share of the memory that is used, in hundredths of a percent. Of no memory at all everything is.
@@ -70,11 +83,11 @@ impl Vitals {
     }
 
     fn warns(&self, from: &Threshold) -> bool {
-        self.used() >= from.used || self.psi.is_some_and(|psi| psi.some >= from.stalled)
+        self.used() >= from.used || self.used() >= from.beside && self.psi.is_some_and(|psi| psi.some >= from.stalled)
     }
 
     fn acts(&self, from: &Threshold) -> bool {
-        self.used() >= from.used || self.psi.is_some_and(|psi| psi.full >= from.stalled)
+        self.used() >= from.used || self.used() >= from.beside && self.psi.is_some_and(|psi| psi.full >= from.stalled)
     }
 }
 
@@ -130,7 +143,11 @@ mod tests {
     }
 
     fn stalled(some: u16, full: u16) -> Vitals {
-        Vitals { psi: Some(Psi { some, full }), ..used(10) }
+        beside(60, some, full)
+    }
+
+    fn beside(percent: u64, some: u16, full: u16) -> Vitals {
+        Vitals { psi: Some(Psi { some, full }), ..used(percent) }
     }
 
     #[test]
@@ -144,8 +161,9 @@ mod tests {
             (used(100), Pressure::Act),
             (stalled(9_99, 9_99), Pressure::Calm),
             (stalled(10_00, 0), Pressure::Warn),
-            (stalled(99_99, 59_99), Pressure::Warn),
-            (stalled(60_00, 60_00), Pressure::Act),
+            (stalled(99_99, 99_99), Pressure::Warn),
+            (beside(76, 99_99, 59_99), Pressure::Warn),
+            (beside(75, 60_00, 60_00), Pressure::Act),
         ] {
             assert_eq!(level(&vitals), expected, "{vitals:?}");
         }
@@ -168,11 +186,15 @@ mod tests {
             (used(84), Warn),
             (used(89), Warn),
             (stalled(0, 0), Calm),
-            (stalled(61_00, 61_00), Act),
-            (stalled(31_00, 30_00), Act),
-            (stalled(29_00, 29_00), Warn),
-            (stalled(5_00, 0), Warn),
-            (stalled(4_99, 0), Calm),
+            (beside(75, 61_00, 61_00), Act),
+            (beside(70, 31_00, 30_00), Act),
+            (beside(69, 31_00, 30_00), Warn),
+            (beside(75, 31_00, 30_00), Warn),
+            (beside(46, 5_00, 0), Warn),
+            (beside(46, 4_99, 0), Calm),
+            (beside(49, 99_00, 99_00), Calm),
+            (beside(50, 10_00, 0), Warn),
+            (beside(44, 99_00, 99_00), Calm),
         ];
         let mut pressure = Calm;
         for (index, (vitals, expected)) in story.into_iter().enumerate() {
@@ -182,11 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn who_thrashes_inside_its_own_limit_does_not_make_the_host_short() {
+        for percent in [0, 10, 49] {
+            assert_eq!(level(&beside(percent, 100_00, 100_00)), Pressure::Calm, "{percent} % used: most of the memory is free");
+        }
+        for percent in [50, 74] {
+            assert_eq!(level(&beside(percent, 100_00, 100_00)), Pressure::Warn, "{percent} % used: nothing is to be evicted for it");
+        }
+    }
+
+    #[test]
     fn names_what_makes_it_short() {
         assert_eq!(Pressure::Warn.cause(&used(82)), "82 % used (warn at 75 %)");
         assert_eq!(Pressure::Act.cause(&used(93)), "93 % used (act at 90 %)");
         assert_eq!(Pressure::Warn.cause(&stalled(12_34, 0)), "some tasks wait for memory 12 % of the time (warn at 10 %)");
-        assert_eq!(Pressure::Act.cause(&stalled(99_00, 70_00)), "all tasks wait for memory 70 % of the time (act at 60 %)");
+        assert_eq!(Pressure::Act.cause(&beside(75, 99_00, 70_00)), "all tasks wait for memory 70 % of the time (act at 60 %)");
         assert_eq!(Pressure::Calm.cause(&used(10)), "10 % used");
     }
 
