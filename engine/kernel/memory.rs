@@ -4,6 +4,7 @@
 //! |----------------------------------|-----------------------------------------------------------------------------|
 //! | the same level, and as much room | nothing                                                                     |
 //! | another level, or another room   | recorded; what waits for admission is looked through again                  |
+//! | act, for the first time or still | what can be spared is collected: also what has become idle since            |
 //! | nothing: it failed               | unknown, recorded once: not calm, not short. What was promised still counts |
 //!
 //! | memory is                             | it is looked at again after |
@@ -11,7 +12,8 @@
 //! | calm, or unknown                      | 5 s                         |
 //! | warn                                  | 2 s                         |
 //! | act                                   | 1 s                         |
-//! | anything, while nothing is under way  | 1 min                       |
+//! | act, while nothing is under way       | 5 s                         |
+//! | anything else, while nothing is under way | 1 min                   |
 
 use serde::{Deserialize, Serialize};
 
@@ -114,18 +116,21 @@ impl Turn<'_> {
             Err(why) => self.record(Record::PressureUnknown { why }),
             Ok(Sight { vitals, room }) => {
                 let memory = &self.state.memory;
+                let before = memory.pressure();
                 let now = memory.pressure().filter(|_| !first).map_or_else(|| level(&vitals), |before| before.then(&vitals));
                 if memory.pressure() != Some(now) || memory.room() != Some(room) {
-                    self.pressure_changed(now, vitals, room);
+                    self.record(Record::Pressure { level: now, vitals, room });
                 }
+                self.collect_under_pressure(before < Some(now));
             }
         }
     }
 
-    /// Memory is shorter than it was, or less short. What waits for admission is looked through at the end of every turn.
-    fn pressure_changed(&mut self, level: Pressure, vitals: Vitals, room: u64) {
-        self.record(Record::Pressure { level, vitals, room });
-        if level == Pressure::Act {
+    /// Collects while memory is this short: whatever can be spared by now. What no record explains is looked for where it has just become so,
+    /// or where something else is collected: not every second.
+    pub(super) fn collect_under_pressure(&mut self, became: bool) {
+        let acts = self.state.memory.pressure() == Some(Pressure::Act);
+        if acts && (became || !self.state.collectable(self.now, Trigger::Pressure).is_empty()) {
             self.collect(Trigger::Pressure);
         }
     }
@@ -134,6 +139,7 @@ impl Turn<'_> {
     pub(super) fn watch_memory(&mut self) {
         let Some(looked) = self.live.memory.looked else { return };
         let after = match self.state.memory.pressure() {
+            Some(Pressure::Act) if !self.live.is_busy() => Span::seconds(5),
             _ if !self.live.is_busy() => IDLE,
             Some(Pressure::Calm) | None => Span::seconds(5),
             Some(Pressure::Warn) => Span::seconds(2),

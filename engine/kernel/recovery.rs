@@ -164,6 +164,7 @@ impl Turn<'_> {
         }
         self.promise_all();
         self.collect(Trigger::Opening);
+        self.collect_under_pressure(true);
         self.promise_removals(None);
         self.promise_collection();
     }

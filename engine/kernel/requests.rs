@@ -23,6 +23,8 @@ impl Turn<'_> {
             Request::Open { version, pid, torn, leftovers, ended, memory, stop } => {
                 self.live.ended.extend(ended);
                 self.record(Record::EngineStarted { version, pid, torn });
+                // Nothing is collected before it is known who lives on: `recover` goes on with that.
+                self.live.recovering = Some(leftovers.len());
                 if let Some(sighting) = memory {
                     self.saw_memory(sighting);
                 }

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 
 use opensculpt::base::time::Timestamp;
+use opensculpt::kernel::action::{Effect, Shown};
 use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::collection::{Reason, Trigger};
+use opensculpt::kernel::input::Input;
+use opensculpt::kernel::memory::{Sight, Sighting};
 use opensculpt::kernel::outcome::Outcome;
+use opensculpt::kernel::pressure::Vitals;
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::resource::ResourceState;
 use opensculpt::kernel::state::State;
@@ -277,4 +281,70 @@ proptest! {
         let left = picks(&world, EVICTING);
         prop_assert!(left.iter().all(|(_, reason)| *reason == Reason::Leak), "{left:?}");
     }
+}
+
+/// How short the memory is: this much of it is used, in percent.
+fn memory(used: u64) -> Sighting {
+    Ok(Sight { vitals: Vitals { total: 1000, available: 1000 - used * 10, psi: None }, room: u64::MAX })
+}
+
+/// A host with enough memory, and a goal whose service may be evicted.
+fn on_a_calm_host() -> World {
+    let mut world = World::new();
+    world.memory = Some(memory(10));
+    world.restart();
+    world.carry_out(plan(2, vec![idle("a")]));
+    world
+}
+
+#[test]
+fn what_is_idle_is_evicted_as_soon_as_memory_is_so_short() {
+    let mut world = on_a_calm_host();
+    world.unknown.push("g/a7".to_owned());
+    for (used, alive) in [(80, true), (95, false)] {
+        world.memory = Some(memory(used));
+        world.settle_for(61_000);
+        assert_eq!(world.is_alive("g/a/svc"), alive, "at {used} %");
+    }
+    let resource = world.kernel.state().resource(&"g/a/svc".parse().unwrap()).unwrap();
+    assert_eq!(resource.evidence, "evicted: memory pressure");
+    assert_eq!(world.swept, ["g/a7"], "and whoever runs there without a record");
+}
+
+#[test]
+fn what_becomes_idle_while_memory_stays_so_short_is_evicted_too() {
+    let mut world = on_a_calm_host();
+    world.play("b").tries = vec![Try { takes: Some(60_000), ..Try::default() }];
+    world.start(plan(2, vec![idle("a"), job("b")]));
+    world.settle_for(1000);
+    world.memory = Some(memory(95));
+    world.settle_for(30_000);
+    assert!(world.is_alive("g/a/svc"), "its goal is at work");
+    world.settle_for(60_000);
+    assert!(!world.is_alive("g/a/svc"), "{:?}", world.standing());
+    let collected = world.times(|record| matches!(record, Record::Collected { .. })).len();
+    world.settle_for(600_000);
+    assert_eq!(world.times(|record| matches!(record, Record::Collected { .. })).len(), collected, "once");
+}
+
+#[test]
+fn the_next_engine_evicts_under_the_pressure_that_it_finds_and_only_after_it_knows_who_lives() {
+    let mut world = on_a_calm_host();
+    world.memory = Some(memory(95));
+    let known = world.records.len();
+    world.restart();
+    world.settle_for(1000);
+    assert!(!world.is_alive("g/a/svc"));
+    let events: Vec<&str> = world.records[known..].iter().map(|(_, record)| record.event()).collect();
+    let at = |event: &str| events.iter().position(|other| *other == event);
+    assert!(at("adopted") < at("collected") && at("adopted").is_some(), "{events:?}");
+
+    // The journal says already how short it is: that is no change.
+    let mut world = on_a_calm_host();
+    world.memory = Some(memory(95));
+    world.give(Input::Shown(Shown::Memory(memory(95))));
+    world.records.retain(|(_, record)| !matches!(record, Record::Collected { .. } | Record::Requested { effect: Effect::End { .. }, .. }));
+    world.restart();
+    world.settle_for(1000);
+    assert!(!world.is_alive("g/a/svc"));
 }
