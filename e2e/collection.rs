@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::docker::left::there_is_docker;
 use crate::part::require;
 use crate::world::bystander::Bystander;
 use crate::world::deadline::until;
@@ -149,4 +150,34 @@ fn what_a_custom_resource_put_out_is_known_as_long_as_it_is_there() {
     workspace.sculpt("down it --volumes").run().expect(0);
     assert!(!workspace.has("cloud"));
     workspace.expect_nothing_alive("something custom");
+}
+
+#[test]
+fn a_container_engine_that_is_not_there_is_unknown_and_both_say_so() {
+    if !there_is_docker("a collection without its container engine") {
+        return;
+    }
+    let workspace = Workspace::with_goal(
+        "version: \"1\"\nname: it\nphases:\n  make:\n    run: docker network create net-MARK && docker network rm net-MARK\n",
+    );
+    // The engine is there for the run, by another name, and is gone afterwards.
+    let socket = workspace.path("engine.sock");
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    let host = format!("unix://{}", socket.display());
+    workspace.sculpt("run goal.yaml").env("DOCKER_HOST", &host).run().expect(0);
+    for words in ["gc --dry-run --json", "gc --json"] {
+        let seen = workspace.sculpt(words).run().expect(0);
+        assert_eq!(seen.json()["unseen"], Value::Array(Vec::new()), "{words}");
+    }
+    fs::remove_file(&socket).unwrap();
+    for words in ["gc --dry-run", "gc", "gc"] {
+        let said = workspace.sculpt(words).run().expect(0);
+        assert!(said.err.contains(&host) && said.err.contains(": what is there is unknown, and stays"), "{words}: {}", said.err);
+        let unseen = workspace.sculpt(&format!("{words} --json")).run().expect(0).json()["unseen"].clone();
+        assert_eq!(unseen.as_array().unwrap().len(), 1, "{words}: {unseen}");
+    }
+    assert_eq!(workspace.journal().count("looked_around"), 1, "it is written down once");
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    let seen = workspace.sculpt("gc --json").run().expect(0);
+    assert_eq!(seen.json()["unseen"], Value::Array(Vec::new()), "it is there again");
 }

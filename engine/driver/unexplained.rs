@@ -106,7 +106,10 @@ impl Engine {
     /// Looks who is there that no record explains. What is told at once is answered at once.
     pub(super) fn look_for_unexplained(&self, queue: &mut VecDeque<Input>) {
         let state = self.kernel.state();
-        let mut scopes = self.runtime.populated().unwrap_or_default();
+        let (mut scopes, mut unseen) = match self.runtime.populated() {
+            Ok(scopes) => (scopes, Vec::new()),
+            Err(error) => (Vec::new(), vec![error.to_string()]),
+        };
         scopes.retain(|scope| !state.explains(scope, false));
         let (runtime, reaches) = (Arc::clone(&self.runtime), reaches(&self.workspace, state));
         let (tell, seen_in) = (self.tell.clone(), Arc::clone(&self.seen_in));
@@ -114,7 +117,8 @@ impl Engine {
             let looked = look_into(&*runtime, reaches).await;
             scopes.extend(looked.there.iter().map(|(scope, _)| scope.clone()));
             remember(&seen_in, looked.there);
-            Input::Shown(Shown::Unexplained { scopes })
+            unseen.extend(looked.unseen);
+            Input::Shown(Shown::Unexplained { scopes, unseen })
         });
         match (&mut look).now_or_never() {
             Some(shown) => queue.push_back(shown),

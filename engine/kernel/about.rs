@@ -27,6 +27,7 @@ impl Record {
             Self::Told { .. } => "told",
             Self::Restarting { .. } => "restarting",
             Self::NotRestarted { .. } => "not_restarted",
+            Self::LookedAround { .. } => "looked_around",
             Self::Collected { .. } => "collected",
             Self::Leaked { .. } => "leaked",
             Self::Worked { .. } => "worked",

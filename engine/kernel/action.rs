@@ -375,10 +375,12 @@ pub enum Shown {
         /// The brief, or why there is none.
         brief: Result<Brief, (Fault, String)>,
     },
-    /// The scopes in which somebody runs and that no record explained when it was looked. Where nothing could be seen there are none.
+    /// The scopes in which somebody runs and that no record explained when it was looked. What could not be looked into has none, and is said.
     Unexplained {
         /// Their names.
         scopes: Vec<String>,
+        /// What could not be looked into, in words.
+        unseen: Vec<String>,
     },
     /// A question's answer.
     Answer {

@@ -273,8 +273,11 @@ impl Turn<'_> {
     }
 
     /// Somebody runs there, by a look: what is still unexplained now is swept.
-    pub(super) fn unexplained(&mut self, scopes: Vec<String>) {
+    pub(super) fn unexplained(&mut self, scopes: Vec<String>, unseen: Vec<String>) {
         self.live.looking = self.live.looking.saturating_sub(1);
+        if self.state.unseen != unseen {
+            self.record(Record::LookedAround { unseen });
+        }
         if self.live.recovering.is_some() {
             return;
         }

@@ -159,7 +159,7 @@ impl Turn<'_> {
             }
             Input::Called { by, id, call } => return self.call(by, id, call),
             Input::Told { container, told } => self.told(&container, told),
-            Input::Shown(Shown::Unexplained { scopes }) => self.unexplained(scopes),
+            Input::Shown(Shown::Unexplained { scopes, unseen }) => self.unexplained(scopes, unseen),
             Input::Shown(Shown::Memory(sighting)) => self.saw_memory(sighting),
             Input::Tick => self.due(),
         }

@@ -85,6 +85,10 @@ impl State {
                 self.press(at, *level, *vitals, *room);
                 Ok(())
             }
+            Record::LookedAround { unseen } => {
+                self.unseen.clone_from(unseen);
+                Ok(())
+            }
             Record::PressureUnknown { why } => {
                 self.memory.unseen = Some(why.clone());
                 Ok(())

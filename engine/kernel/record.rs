@@ -173,6 +173,12 @@ pub enum Record {
         /// Why not.
         why: String,
     },
+    /// It was looked who is there that no record explains. Written where something else cannot be looked into than before.
+    LookedAround {
+        /// What could not be looked into, in words: what is there is unknown, and stays.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unseen: Vec<String>,
+    },
     /// Something that nobody wants, or that its manifest lets go, is collected: what follows ends it.
     Collected {
         /// Its place.

@@ -35,6 +35,9 @@ pub struct State {
     /// How many runs there have been, of all goals.
     #[serde(default)]
     pub arrivals: u64,
+    /// What could not be looked into the last time it was looked who is there that no record explains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
     /// What is known of the host's memory.
     #[serde(default, skip_serializing_if = "Memory::is_unseen")]
     pub memory: Memory,

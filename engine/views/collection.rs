@@ -27,6 +27,8 @@ pub struct Collection {
     pub left: usize,
     /// How many of them are evicted.
     pub evicted: usize,
+    /// What could not be looked into: what is there is unknown, and stays.
+    pub unseen: Vec<String>,
 }
 
 /// Something that a collection ends.
@@ -43,8 +45,9 @@ pub struct Thing {
 }
 
 impl Collection {
-    /// What a collection would end that a person asks for now, where somebody is in these scopes.
-    pub fn planned(state: &State, now: Timestamp, evict: bool, scopes: &BTreeSet<String>) -> Self {
+    /// What a collection would end that a person asks for now, where somebody is in these scopes, and this could not be
+    /// looked into.
+    pub fn planned(state: &State, now: Timestamp, evict: bool, scopes: &BTreeSet<String>, unseen: Vec<String>) -> Self {
         let mut things = Things::default();
         for Pick { owner, reason, why } in state.collectable(now, Trigger::Request { evict }) {
             match state.leak(&owner).and_then(|leak| leak.scope.as_deref()) {
@@ -55,7 +58,7 @@ impl Collection {
         for scope in scopes {
             things.add_scope(scope);
         }
-        things.collection()
+        things.collection(unseen)
     }
 
     /// What was ended, by the records of a collection and the state after them.
@@ -68,7 +71,7 @@ impl Collection {
                 _ => {}
             }
         }
-        things.collection()
+        things.collection(state.unseen.clone())
     }
 }
 
@@ -92,7 +95,7 @@ impl Things {
         self.scopes.insert(scope.to_owned());
     }
 
-    fn collection(self) -> Collection {
+    fn collection(self, unseen: Vec<String>) -> Collection {
         let Self { places: mut things, scopes } = self;
         let unexplained = |place: String| {
             let object = Object::of(&place);
@@ -101,6 +104,6 @@ impl Things {
         };
         things.extend(scopes.into_iter().map(unexplained));
         let evicted = things.iter().filter(|thing| thing.reason == Reason::Evictable.word()).count();
-        Collection { left: things.len() - evicted, evicted, things }
+        Collection { left: things.len() - evicted, evicted, things, unseen }
     }
 }

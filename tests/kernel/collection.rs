@@ -348,3 +348,29 @@ fn the_next_engine_evicts_under_the_pressure_that_it_finds_and_only_after_it_kno
     world.settle_for(1000);
     assert!(!world.is_alive("g/a/svc"));
 }
+
+#[test]
+fn what_cannot_be_looked_into_is_written_down_once_and_until_it_can() {
+    let mut world = done(vec![idle("a")]);
+    let engine = || vec!["failed to reach the container engine".to_owned()];
+    let said = |world: &World| -> Vec<Vec<String>> {
+        let records = world.records.iter().filter_map(|(_, record)| match record {
+            Record::LookedAround { unseen } => Some(unseen.clone()),
+            _ => None,
+        });
+        records.collect()
+    };
+    world.collect(false);
+    world.settle();
+    assert!(said(&world).is_empty(), "all of it was seen");
+    world.unseen = engine();
+    for _ in 0..2 {
+        world.collect(false);
+        world.settle();
+    }
+    assert_eq!((said(&world), &world.kernel.state().unseen), (vec![engine()], &engine()));
+    world.unseen.clear();
+    world.collect(false);
+    world.settle();
+    assert_eq!(said(&world), [engine(), vec![]]);
+}

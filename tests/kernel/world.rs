@@ -56,6 +56,8 @@ pub(crate) struct World {
     pub taken: HashSet<String>,
     /// Things of the container engine cannot be looked at.
     pub engine_is_away: bool,
+    /// What cannot be looked into where it is looked who is there.
+    pub unseen: Vec<String>,
     pub no_secrets: bool,
     /// What a look at the memory shows; none where no engine ever looks.
     pub memory: Option<Sighting>,
@@ -109,6 +111,7 @@ impl World {
             half_made: HashSet::new(),
             taken: HashSet::new(),
             engine_is_away: false,
+            unseen: Vec::new(),
             no_secrets: false,
             memory: None,
             end_takes: 5,
@@ -437,7 +440,8 @@ impl World {
             }
             Look::Unexplained => {
                 let here = self.alive.keys().map(ToString::to_string).chain(self.unknown.iter().cloned());
-                Shown::Unexplained { scopes: here.filter(|scope| !self.kernel.state().explains(scope, true)).collect() }
+                let scopes = here.filter(|scope| !self.kernel.state().explains(scope, true)).collect();
+                Shown::Unexplained { scopes, unseen: self.unseen.clone() }
             }
             Look::Try { question, about, .. } => {
                 *self.tries_of_question.entry(question).or_default() += 1;

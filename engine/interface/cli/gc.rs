@@ -70,19 +70,16 @@ impl Gc {
         let engine = holder(&workspace.folder()).is_some();
         let state = if engine { replay.state } else { left_behind(replay.state, replay.beside.seq)? };
         let after = runtime.block_on(Crowd::look(workspace, &id, &state));
-        for unseen in &after.unseen {
-            eprintln!("warning: {unseen}: what is there is unknown, and stays");
-        }
         for volume in &after.data {
             let (goal, name) = (&volume.goal, &volume.id);
             eprintln!(
                 "warning: the volume {name} was made for {goal}, and no record knows it: it is data, and stays; `docker volume rm {name}` removes it"
             );
         }
-        let after: BTreeSet<String> = after.scopes.into_iter().collect();
+        let (unseen, after): (_, BTreeSet<String>) = (after.unseen, after.scopes.into_iter().collect());
         let both = before.scopes.into_iter().filter(|scope| after.contains(scope));
         let scopes = both.filter(|scope| !(state.explains(scope, engine) || engine && state.is_scope_of_work(scope))).collect();
-        Ok(Collection::planned(&state, now(), self.evict, &scopes))
+        Ok(Collection::planned(&state, now(), self.evict, &scopes, unseen))
     }
 }
 
@@ -92,6 +89,9 @@ fn left_behind(state: State, seq: u64) -> Result<State, Failure> {
 }
 
 fn tell(collection: &Collection, context: &Context) -> Result<(), Failure> {
+    for unseen in &collection.unseen {
+        eprintln!("warning: {unseen}: what is there is unknown, and stays");
+    }
     if context.json {
         return show_json(collection);
     }
