@@ -2,6 +2,7 @@
 
 use opensculpt::base::owner::Owner;
 use opensculpt::base::time::Timestamp;
+use opensculpt::kernel::action::Exit;
 use opensculpt::kernel::adoption::Found;
 use opensculpt::kernel::input::{Refusal, Request};
 use opensculpt::kernel::outcome::Verdict;
@@ -58,7 +59,8 @@ impl World {
 
 #[test]
 fn what_is_adopted_is_the_goals_and_goes_down_with_it_and_nothing_else_does() {
-    let mut world = seen(vec![at(Some(12)), process(4711)], plan(2, vec![phase("a").custom("db", Scope::Goal).work()]));
+    let made = phase("a").custom("db", Scope::Goal).custom("rows", Scope::Goal).custom("index", Scope::Goal).work();
+    let mut world = seen(vec![at(Some(12)), process(4711)], plan(2, vec![made]));
     assert_eq!(world.suspected(), [AT, "g/a/suspect:process-4711"]);
     world.settle_for(7);
     let when = world.now;
@@ -71,7 +73,8 @@ fn what_is_adopted_is_the_goals_and_goes_down_with_it_and_nothing_else_does() {
     world.settle();
     assert_eq!(world.resource(AT), ResourceState::Gone);
     let ends: Vec<String> = world.effects().into_iter().filter(|effect| effect.starts_with("remove")).collect();
-    assert_eq!(ends, [format!("remove {AT}"), "remove g/a/db".to_owned()], "before whatever it may use, and nobody touches the process");
+    let places = [AT, "g/a/index", "g/a/rows", "g/a/db"].map(|place| format!("remove {place}"));
+    assert_eq!(ends, places, "before whatever it may use, and nobody touches the process");
     assert_eq!(world.suspected(), ["g/a/suspect:process-4711"]);
 }
 
@@ -128,13 +131,15 @@ fn what_would_not_go_leaks_like_anything_else() {
 fn another_run_a_failed_attempt_and_a_collection_leave_it() {
     let mut world = seen(vec![at(Some(12))], plan(2, vec![job("a")]));
     assert_eq!(world.adopt(AT, Found::AsSeen), None);
-    world.play("a").tries = vec![Try { suspects: vec![suspect(at(Some(12))), suspect(process(5))], ..Try::default() }];
-    world.exits("a", &[1]);
+    world.play("a").tries = vec![Try { exit: Exit::Code(1), suspects: vec![suspect(process(5))], ..Try::default() }];
     world.carry_out(plan(2, vec![job("a")]));
     assert_eq!(world.verdict(), Verdict::Failed);
+    // What the failed attempt itself has left may be adopted as well.
+    let left = "g/a/suspect:process-5";
+    assert_eq!(world.adopt(left, Found::AsSeen), None);
     world.ask(Request::Collect { evict: true });
     world.settle();
-    assert_eq!(world.resource(AT), ResourceState::Ready);
+    assert_eq!((world.resource(AT), world.resource(left)), (ResourceState::Ready, ResourceState::Ready));
     // Nor is it in the way of a plan that no longer has its phase.
     world.carry_out(plan(2, vec![job("b")]));
     world.carry_out(plan(2, vec![job("b")]));

@@ -39,10 +39,12 @@ mod tests {
         deaf.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let (id, other) = (ProcessId::of(deaf.id()).unwrap(), ProcessId::of(bystander.id()).unwrap());
         let reused = ProcessId { start: other.start + 1, unique: None, ..other.clone() };
-        assert!(end(&reused, Span(0)).unwrap(), "whoever had that number is gone");
-        assert!(end(&id, Span(50)).unwrap());
-        assert!(!id.alive() && other.alive());
+        let ended = (end(&reused, Span(0)).unwrap(), end(&id, Span(50)).unwrap());
+        let alive = (id.alive(), other.alive());
+        deaf.kill().unwrap();
         bystander.kill().unwrap();
+        assert_eq!(ended, (true, true), "whoever had that number is gone");
+        assert_eq!(alive, (false, true));
         deaf.wait().unwrap();
         bystander.wait().unwrap();
     }
