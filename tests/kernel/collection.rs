@@ -7,7 +7,7 @@ use opensculpt::kernel::action::{Effect, Shown};
 use opensculpt::kernel::answer::Said;
 use opensculpt::kernel::collection::{Reason, Trigger};
 use opensculpt::kernel::input::Input;
-use opensculpt::kernel::memory::{Sight, Sighting};
+use opensculpt::kernel::memory::Sight;
 use opensculpt::kernel::outcome::Outcome;
 use opensculpt::kernel::pressure::Vitals;
 use opensculpt::kernel::record::Record;
@@ -284,14 +284,14 @@ proptest! {
 }
 
 /// How short the memory is: this much of it is used, in percent.
-fn memory(used: u64) -> Sighting {
-    Ok(Sight { vitals: Vitals { total: 1000, available: 1000 - used * 10, psi: None }, room: u64::MAX })
+const fn memory(used: u64) -> Sight {
+    Sight { vitals: Vitals { total: 1000, available: 1000 - used * 10, psi: None }, room: u64::MAX }
 }
 
 /// A host with enough memory, and a goal whose service may be evicted.
 fn on_a_calm_host() -> World {
     let mut world = World::new();
-    world.memory = Some(memory(10));
+    world.memory = Some(Ok(memory(10)));
     world.restart();
     world.carry_out(plan(2, vec![idle("a")]));
     world
@@ -302,7 +302,7 @@ fn what_is_idle_is_evicted_as_soon_as_memory_is_so_short() {
     let mut world = on_a_calm_host();
     world.unknown.push("g/a7".to_owned());
     for (used, alive) in [(80, true), (95, false)] {
-        world.memory = Some(memory(used));
+        world.memory = Some(Ok(memory(used)));
         world.settle_for(61_000);
         assert_eq!(world.is_alive("g/a/svc"), alive, "at {used} %");
     }
@@ -317,7 +317,7 @@ fn what_becomes_idle_while_memory_stays_so_short_is_evicted_too() {
     world.play("b").tries = vec![Try { takes: Some(60_000), ..Try::default() }];
     world.start(plan(2, vec![idle("a"), job("b")]));
     world.settle_for(1000);
-    world.memory = Some(memory(95));
+    world.memory = Some(Ok(memory(95)));
     world.settle_for(30_000);
     assert!(world.is_alive("g/a/svc"), "its goal is at work");
     world.settle_for(60_000);
@@ -330,7 +330,7 @@ fn what_becomes_idle_while_memory_stays_so_short_is_evicted_too() {
 #[test]
 fn the_next_engine_evicts_under_the_pressure_that_it_finds_and_only_after_it_knows_who_lives() {
     let mut world = on_a_calm_host();
-    world.memory = Some(memory(95));
+    world.memory = Some(Ok(memory(95)));
     let known = world.records.len();
     world.restart();
     world.settle_for(1000);
@@ -341,8 +341,8 @@ fn the_next_engine_evicts_under_the_pressure_that_it_finds_and_only_after_it_kno
 
     // The journal says already how short it is: that is no change.
     let mut world = on_a_calm_host();
-    world.memory = Some(memory(95));
-    world.give(Input::Shown(Shown::Memory(memory(95))));
+    world.memory = Some(Ok(memory(95)));
+    world.give(Input::Shown(Shown::Memory(Ok(memory(95)))));
     world.records.retain(|(_, record)| !matches!(record, Record::Collected { .. } | Record::Requested { effect: Effect::End { .. }, .. }));
     world.restart();
     world.settle_for(1000);
