@@ -268,7 +268,7 @@ fn exactly_the_adopted_lines_of_a_crontab_are_taken_out() {
         "(crontab -u games -l 2>/dev/null || true; echo '0 0 30 2 * cd ROOT && ./poll'; echo '@daily ROOT/other') | crontab -u games -",
     );
     let root = workspace.root().display().to_string();
-    by_hand(&format!("printf '# a note\n5 0 30 2 * true\n' | crontab -u games -").into());
+    by_hand(&"printf '# a note\n5 0 30 2 * true\n' | crontab -u games -".into());
     let ended = workspace.sculpt("run goal.yaml").run();
     let seen = suspected(&workspace, "crontab");
     // A stranger comes later, and may even have a like line.
