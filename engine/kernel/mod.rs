@@ -41,6 +41,7 @@ pub mod question;
 mod readiness;
 pub mod record;
 mod recovery;
+mod renewal;
 mod requests;
 pub mod resource;
 pub mod restart;

@@ -21,7 +21,6 @@
 //!
 //! A record is never half believed: each prefix of a journal is one that an engine may have died at.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::abandoned::unseen;
@@ -44,7 +43,7 @@ use super::turn::Turn;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::manifest::policy::Limits;
-use crate::plan::sealed::{Part, PhaseIx, PlannedPhase, Step};
+use crate::plan::sealed::{Part, PhaseIx, Step};
 
 /// What is said of what was at work when the engine died.
 const LOST: &str = "the engine died while it was at work";
@@ -349,26 +348,6 @@ impl Turn<'_> {
         } else {
             self.fail(at, Fault::EngineDied, "its command ended while no engine watched, and no check tells how".to_owned());
         }
-    }
-
-    /// The phases whose services were started in this run, and those that depend on them and have begun.
-    fn renewed(&self, id: &RunId) -> HashSet<PhaseIx> {
-        let Some(run) = self.run(id) else { return HashSet::new() };
-        let mut renewed = HashSet::new();
-        let mut by_wave: Vec<(PhaseIx, &PlannedPhase)> = run.plan.indexed().collect();
-        by_wave.sort_by_key(|(_, planned)| planned.wave);
-        for (ix, planned) in by_wave {
-            let serves = planned.promises()
-                && planned.spec.resources.keys().any(|name| {
-                    let owner = Owner::resource(&run.plan.goal, &planned.name, name);
-                    self.state.resource(&owner).is_some_and(|resource| resource.run == *id && resource.kind.runs())
-                });
-            let depends = run.phase(ix).attempt > 0 && planned.needs.iter().any(|edge| renewed.contains(&edge.phase));
-            if serves || depends || !run.phase(ix).replaced.is_empty() {
-                renewed.insert(ix);
-            }
-        }
-        renewed
     }
 }
 
