@@ -58,6 +58,9 @@ impl Subject {
         const OLD: &str = "nobody has seen exactly enough of it: an older sculpt had looked";
         let is_altered = |line: &String| line.ends_with('…') || line.contains("***");
         match self {
+            Self::Crontab { path, mark: None, .. } if is_script(path) => {
+                Some("it is a script that was there before, and not a table: without some of its lines it is another one")
+            }
             Self::Crontab { lines, .. } if lines.is_empty() => Some("its lines could not be read when it was seen"),
             Self::Crontab { more: 1.., .. } => Some("more of its lines are new than were written down"),
             Self::Crontab { lines, .. } if lines.iter().any(is_altered) => {
@@ -66,10 +69,16 @@ impl Subject {
             Self::AtJob { job: None, .. } => Some("its folder could not be looked into when it was seen"),
             Self::DockerContext { name: None, .. } => Some("its name could not be read when it was seen"),
             Self::DockerContext { path, .. } if path.ends_with("config.json") => None,
-            Self::Unit { mark: None, .. } | Self::AtJob { mark: None, .. } | Self::DockerContext { mark: None, .. } => Some(OLD),
+            Self::Unit { mark: None, .. } => Some("it was there before and was changed, or an older sculpt had looked"),
+            Self::AtJob { mark: None, .. } | Self::DockerContext { mark: None, .. } => Some(OLD),
             _ => None,
         }
     }
+}
+
+/// Whether cron runs a file as it is, and does not read it as a table.
+fn is_script(path: &str) -> bool {
+    ["hourly", "daily", "weekly", "monthly"].iter().any(|often| path.starts_with(&format!("/etc/cron.{often}/")))
 }
 
 impl State {

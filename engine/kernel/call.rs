@@ -143,11 +143,8 @@ impl State {
                     None => caught.name == *subject || caught.id == *subject,
                 };
                 // Other places of this workspace may have made it: whoever removes it, it is gone.
-                for resource in self.goals.values_mut().flat_map(|goal| goal.resources.values_mut()) {
-                    if resource.kind == kind && resource.state.is_live() && resource.caught.as_ref().is_some_and(is) {
-                        resource.vanish(at, "removed by a command of the goal");
-                    }
-                }
+                let of = |resource: &Resource| resource.kind == kind && resource.caught.as_ref().is_some_and(is);
+                self.goals.values_mut().for_each(|goal| goal.vanish(at, of, "removed by a command of the goal"));
             }
             _ => {}
         }
@@ -177,22 +174,32 @@ impl State {
             resource.owner.resource = Some(Name::new(format!("{name}.{}", id.0)));
         }
         goal.resources.shift_remove(&resource.owner);
+        goal.leaks.shift_remove(&resource.owner);
         goal.resources.insert(resource.owner.clone(), resource);
     }
 
     /// The command of an attempt, or a service, has ended, and so has what it had made and may not keep.
     pub(super) fn caught_gone(&mut self, at: Timestamp, owner: &Owner, (run, phase, attempt): (&RunId, PhaseIx, u32)) {
         let Some(goal) = self.goals.get_mut(&owner.goal) else { return };
-        for resource in goal.resources.values_mut() {
+        let of = |resource: &Resource| {
             let of = resource.run == *run && resource.phase == phase && resource.attempt == attempt;
-            if of && resource.state.is_live() && resource.caught.as_ref().is_some_and(|caught| caught.by == *owner && !caught.keeps) {
-                resource.vanish(at, "ended with the command that had made it");
-            }
-        }
+            of && resource.caught.as_ref().is_some_and(|caught| caught.by == *owner && !caught.keeps)
+        };
+        goal.vanish(at, of, "ended with the command that had made it");
     }
 }
 
 impl Goal {
+    /// Such things of it are gone, without this engine having done anything to them; and so is what leaks there.
+    pub(super) fn vanish(&mut self, at: Timestamp, of: impl Fn(&Resource) -> bool, evidence: &str) {
+        for resource in self.resources.values_mut().filter(|resource| resource.state.is_live() && of(resource)) {
+            resource.state = ResourceState::Gone;
+            resource.since = at;
+            evidence.clone_into(&mut resource.evidence);
+            self.leaks.shift_remove(&resource.owner);
+        }
+    }
+
     /// What commands of a phase made in the container engine.
     pub(super) fn caught_of<'g>(&'g self, phase: &'g Owner) -> impl Iterator<Item = &'g Resource> {
         // Looked through only where there can be any: a goal may have thousands of resources.
@@ -228,12 +235,5 @@ impl Resource {
         resource.evidence = format!("made by a command of {}", caught.by);
         resource.caught = Some(caught);
         Some(resource)
-    }
-
-    /// It is gone, without this engine having done anything to it.
-    fn vanish(&mut self, at: Timestamp, evidence: &str) {
-        self.state = ResourceState::Gone;
-        self.since = at;
-        evidence.clone_into(&mut self.evidence);
     }
 }

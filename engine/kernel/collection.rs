@@ -243,6 +243,10 @@ impl Turn<'_> {
         }
         let mut targets = indexmap::IndexMap::<Name, Vec<_>>::new();
         for Pick { owner, reason, why } in self.state.collectable(self.now, trigger) {
+            // It waits for what uses it, which is being ended. Whoever asks is told of it all the same.
+            if !trigger.tells() && self.live.teardowns.values().any(|teardown| teardown.collects() && teardown.aims_at(&owner)) {
+                continue;
+            }
             // A leak that is tried again by itself says so with what it leaves in the journal.
             if reason != Reason::Leak || trigger.tells() {
                 self.record(Record::Collected { owner: owner.clone(), reason, why });

@@ -261,7 +261,10 @@ impl Turn<'_> {
         let mut targets = match (once, stopping) {
             // `--once` ends everything of the goal; a stop ends what this run started.
             (true, _) => self.targets(&goal, |resource| !resource.keep || resource.scope == Scope::Phase),
-            (false, Some(_)) => self.targets(&goal, |resource| resource.run == *id && !resource.keep),
+            (false, Some(_)) => {
+                // What a person has given to the goal, this run has not started.
+                self.targets(&goal, |resource| resource.run == *id && !resource.keep && resource.adopted.is_none())
+            }
             (false, None) => Vec::new(),
         };
         if once || stopping.is_some() {

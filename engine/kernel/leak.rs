@@ -134,6 +134,10 @@ impl Turn<'_> {
     /// Tries to end a place were given up: it leaks, and is tried again.
     pub(super) fn leak(&mut self, owner: Owner, tries: u32, why: String, scope: Option<String>) {
         let Some(goal) = self.state.goals.get(&owner.goal) else { return };
+        // Somebody else has removed it meanwhile.
+        if goal.resources.get(&owner).is_some_and(|made| made.caught.is_some() && !made.state.is_live()) {
+            return;
+        }
         let rounds = goal.leaks.get(&owner).map_or(0, |leak| leak.rounds);
         let retry_at = self.now + Leak::pause(rounds);
         self.record(Record::Leaked { owner: owner.clone(), tries, why, retry_at, scope });

@@ -79,6 +79,11 @@ impl Teardown {
         }
     }
 
+    /// Whether a place is among those that it ends, now or later.
+    pub(super) fn aims_at(&self, owner: &Owner) -> bool {
+        self.open.values().any(|going| going.owner == *owner) || self.waves.values().flatten().any(|target| target.owner() == owner)
+    }
+
     /// Whether it ends what is collected: nobody waits for that.
     pub(super) const fn collects(&self) -> bool {
         matches!(self.purpose, For::Collected { .. })

@@ -84,6 +84,8 @@ impl State {
             Told::Removed => {
                 let removed = made.exit.map_or_else(|| "it was removed".to_owned(), |_| format!("{}, and was removed", made.evidence));
                 made.stands(at, ResourceState::Gone, &removed);
+                // Nothing is left there to be tried again.
+                self.goals.get_mut(&owner.goal).and_then(|goal| goal.leaks.shift_remove(owner));
             }
         }
     }

@@ -6,7 +6,7 @@ use opensculpt::kernel::action::Exit;
 use opensculpt::kernel::adoption::Found;
 use opensculpt::kernel::input::{Refusal, Request};
 use opensculpt::kernel::outcome::Verdict;
-use opensculpt::kernel::record::Record;
+use opensculpt::kernel::record::{Record, StopReason};
 use opensculpt::kernel::resource::ResourceState;
 use opensculpt::kernel::state::State;
 use opensculpt::kernel::stock::Kind;
@@ -76,6 +76,22 @@ fn what_is_adopted_is_the_goals_and_goes_down_with_it_and_nothing_else_does() {
     let places = [AT, "g/a/index", "g/a/rows", "g/a/db"].map(|place| format!("remove {place}"));
     assert_eq!(ends, places, "before whatever it may use, and nobody touches the process");
     assert_eq!(world.suspected(), ["g/a/suspect:process-4711"]);
+}
+
+#[test]
+fn the_stop_of_the_run_around_which_it_was_seen_leaves_it() {
+    let mut world = World::new();
+    world.play("a").tries = vec![Try { suspects: vec![suspect(at(Some(12)))], ..Try::default() }];
+    world.play("b").tries = vec![Try { takes: Some(60_000), ..Try::default() }];
+    world.start(plan(2, vec![job("a"), job("b")]));
+    world.settle_for(5_000);
+    assert_eq!(world.adopt(AT, Found::AsSeen), None);
+    world.ask(Request::Stop { goal: "g".into(), reason: StopReason::Person, force: false });
+    world.settle();
+    assert_eq!((world.verdict(), world.resource(AT)), (Verdict::Cancelled, ResourceState::Ready));
+    world.down(false);
+    world.settle();
+    assert_eq!(world.resource(AT), ResourceState::Gone);
 }
 
 #[test]

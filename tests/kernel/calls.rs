@@ -327,3 +327,18 @@ fn a_network_is_nobodys_once_its_command_has_ended_and_a_volume_may_be_data() {
     assert!(!state.explains_object(&own, false) && !state.explains_object(&object(Kind::Volume, Some(by.0), "lost"), false));
     assert!(state.explains_object(&data, false), "nobody removes it by guess");
 }
+
+#[test]
+fn what_would_not_go_and_was_removed_by_somebody_else_leaks_no_more() {
+    let mut world = at_work(true);
+    world.settle();
+    world.stubborn.insert("g/a/docker:web".to_owned(), 1000);
+    world.down(false);
+    world.settle_for(1000);
+    let leaks = |world: &World| world.kernel.state().goals["g"].leaks.len();
+    assert_eq!(leaks(&world), 1, "{:?}", world.caught());
+    assert_eq!(world.hears("id-web", Told::Removed), 1);
+    assert_eq!(leaks(&world), 0);
+    world.settle();
+    assert!(world.is_at_rest(), "nothing is tried again");
+}
