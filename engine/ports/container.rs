@@ -25,6 +25,11 @@ impl Reach {
         Self(found.collect())
     }
 
+    /// The engine behind a socket, and no other.
+    pub fn at(socket: &std::path::Path) -> Self {
+        Self(vec![("DOCKER_HOST".to_owned(), format!("unix://{}", socket.display()))])
+    }
+
     /// As an environment.
     pub fn env(&self) -> IndexMap<String, String> {
         self.0.iter().cloned().collect()

@@ -73,8 +73,8 @@ pub(super) struct Exchange<A> {
     /// The engine's socket.
     pub(super) engine: PathBuf,
     pub(super) upstream: Mutex<Upstream>,
-    /// What the engine does with control groups, once that was asked; of no use where it did not say.
-    pub(super) cgroups: Arc<OnceCell<Option<Cgroups>>>,
+    /// What the engine does with control groups, once it has said so.
+    pub(super) cgroups: Arc<OnceCell<Cgroups>>,
     /// Filled when the client and the engine agreed to speak something else than HTTP from now on.
     pub(super) tunnel: Mutex<Option<Tunnel>>,
 }
@@ -196,9 +196,9 @@ impl<A: Audit> Exchange<A> {
         if self.policy.parent.is_none() || !matches!(call.kind, Kind::ContainerCreate | Kind::Build) {
             return Arc::clone(&self.policy);
         }
-        let cgroups = self.cgroups.get_or_init(|| Cgroups::ask(&self.engine)).await;
-        let parent =
-            self.policy.parent.clone().filter(|parent| cgroups.as_ref().is_some_and(|cgroups| cgroups.takes_parent(parent.version)));
+        // An engine that gives no answer now is asked again by the next call.
+        let cgroups = self.cgroups.get_or_try_init(|| async { Cgroups::ask(&self.engine).await.ok_or(()) }).await;
+        let parent = self.policy.parent.clone().filter(|parent| cgroups.is_ok_and(|cgroups| cgroups.takes_parent(parent.version)));
         Arc::new(Policy { parent, ..(*self.policy).clone() })
     }
 

@@ -37,7 +37,7 @@ use crate::base::label::{Label, Origin};
 use crate::base::marks::ENGINE;
 use crate::base::owner::Owner;
 use crate::kernel::action::EffectId;
-use crate::ports::container::EndpointJob;
+use crate::ports::container::{EndpointJob, Reach};
 use crate::ports::runtime::Tell;
 
 /// The most processes and threads of a container whose phase says nothing.
@@ -122,6 +122,8 @@ impl Endpoints {
         let Some(job) = job else { return Ok(None) };
         let reach = job.reach.env();
         let Some(upstream) = socket_of(&reach) else { return Ok(None) };
+        // What is made through it is looked for in that very engine, whichever its environment leads to by then.
+        let job = EndpointJob { reach: Reach::at(&upstream), ..job };
         let socket = self.socket(scope).map_err(WorkError::io("make the command's endpoint of the container engine"))?;
         let real = places_of_sockets(&reach);
         let policy = Policy {

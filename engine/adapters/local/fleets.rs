@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::container_meter::ContainerMeter;
 use crate::adapters::docker::cgroups::Cgroups;
-use crate::adapters::docker::connection::{Engine, NoEngine};
+use crate::adapters::docker::connection::{Engine, NoEngine, socket_of};
 use crate::adapters::docker::fleet::Fleet;
 use crate::adapters::process::cgroup::containers::CgroupParent;
 use crate::adapters::process::containment::Containment;
@@ -46,7 +46,9 @@ impl Fleets {
     /// # Errors
     /// Where none is. The next call looks again.
     pub(super) async fn find(&self, reach: &Reach) -> Result<Fleet, NoEngine> {
-        if let Some(met) = lock(&self.met).get(reach) {
+        let socket = socket_of(&reach.env());
+        // Another engine may have begun since, to which it leads now.
+        if let Some(met) = lock(&self.met).get(reach).filter(|met| socket.is_none() || met.engine().socket() == socket.as_deref()) {
             return Ok(met.clone());
         }
         let fleet = Engine::find(&reach.env()).await?.fleet(&self.workspace);

@@ -172,7 +172,8 @@ fn subject(change: Change) -> Subject {
         Subject::Crontab { user, path, lines: all().take(LINES).map(short).collect(), more, mark: mark.filter(|_| change.is_new) }
     };
     match change.holds {
-        Holds::Units(manager) | Holds::Running(manager) => Subject::Unit { name, manager, path, mark },
+        // One that was there before is somebody's, however it was changed.
+        Holds::Units(manager) | Holds::Running(manager) => Subject::Unit { name, manager, path, mark: mark.filter(|_| change.is_new) },
         Holds::Crontabs => table(Some(name).filter(|name| !name.is_empty()), path),
         Holds::CronFolder | Holds::CronTable => table(None, path),
         Holds::AtJobs => Subject::AtJob { job: name.get(1..6).and_then(|number| u32::from_str_radix(number, 16).ok()), path, mark },

@@ -88,7 +88,8 @@ pub fn start(workspace: &Workspace, stopping: Option<&Name>) -> Result<bool, Fai
         Ok::<_, Failure>(text)
     };
     let mut text = match delegation::scope() {
-        Some(scope) => hear(background::start_in(&scope, &program, &arguments, workspace.root(), &log))?,
+        // Without it the supervisor begins where this process is, and says what it cannot limit there.
+        Some(scope) => hear(background::start_in(&scope, &program, &arguments, workspace.root(), &log)).unwrap_or_default(),
         None => String::new(),
     };
     if text.is_empty() {

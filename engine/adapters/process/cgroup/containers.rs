@@ -85,14 +85,22 @@ fn make(hierarchies: &[Place], path: &Path) -> Result<(), ScopeError> {
 
 /// Removes a goal's group from every hierarchy, where nothing is in it, and the groups around it that are below our own and empty.
 fn remove(hierarchies: &[Place], goal: &Path) -> Result<(), ScopeError> {
+    let mut removed = Ok(());
     for place in hierarchies {
         let dir = place.mount.join(goal);
-        files::remove(&dir).map_err(failed("remove the group", &dir))?;
-        let around = dir.ancestors().skip(1).take_while(|dir| **dir != place.here && dir.starts_with(&place.here));
-        // Others may be in it; the kernel knows.
-        around.map(PathBuf::from).take_while(|dir| std::fs::remove_dir(dir).is_ok()).for_each(drop);
+        match files::remove(&dir).map_err(failed("remove the group", &dir)) {
+            Ok(()) => climb(place, &dir),
+            // What is in one is no reason to leave the others.
+            Err(error) => removed = removed.and(Err(error)),
+        }
     }
-    Ok(())
+    removed
+}
+
+/// Removes the groups around a path that are below our own, as long as they are empty. Others may be in them; the kernel knows.
+fn climb(place: &Place, path: &Path) {
+    let around = path.ancestors().skip(1).take_while(|dir| **dir != place.here && dir.starts_with(&place.here));
+    around.map(PathBuf::from).take_while(|dir| std::fs::remove_dir(dir).is_ok()).for_each(drop);
 }
 
 impl Pool {
@@ -124,6 +132,14 @@ impl Pool {
             }
             None if self.version == Version::V2 => Some((CgroupVersion::V2, path(&self.place))),
             None => None,
+        }
+    }
+
+    /// Removes the groups that were made to have all controllers at one path, where nothing is in them any more.
+    pub(super) fn remove_around(&self) {
+        for (_, place) in &self.controllers {
+            let own = self.hierarchies.iter().find(|own| own.mount == place.mount);
+            own.into_iter().for_each(|own| climb(own, &place.here.join(&self.workspace)));
         }
     }
 

@@ -230,7 +230,7 @@ impl Pool {
     pub(in super::super) fn remove_goal(&self, goal: &str) -> Result<(), ScopeError> {
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         goals.remove(goal);
-        self.remove_containers(goal)?;
+        let containers = self.remove_containers(goal);
         drop(goals);
         for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)).chain(&self.counter) {
             for root in files::named(&place.mount, &self.workspace) {
@@ -240,7 +240,8 @@ impl Pool {
                 drop(std::fs::remove_dir(&root));
             }
         }
-        Ok(())
+        self.remove_around();
+        containers
     }
 
     /// Limits a goal as a whole; before its first process. What nobody declared is what the workspace gives it.
