@@ -113,9 +113,12 @@ fn unreadable(file: &str, why: &str) -> Diagnostic {
     }
 }
 
-/// Writes the goal; what is there stays unless that is said.
+/// Writes the goal, and makes its folder; what is there stays unless that is said.
 #[expect(clippy::disallowed_methods, reason = "a file that the user asked for, and that no goal owns")]
 fn write(path: &Path, manifest: &str, force: bool) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(Failure::file("make", folder))?;
+    }
     let mut options = std::fs::OpenOptions::new();
     options.write(true);
     if force {
