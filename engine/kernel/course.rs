@@ -248,7 +248,7 @@ impl Turn<'_> {
             live.awaiting = awaiting;
         }
         if awaiting {
-            return;
+            return self.await_returns(id);
         }
         let Some(run) = self.run(id) else { return };
         let (goal, once, stopping) = (run.plan.goal.clone(), run.options.once, run.stopping.as_ref().map(|(reason, _)| *reason));

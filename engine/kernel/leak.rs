@@ -198,6 +198,10 @@ impl Turn<'_> {
 
     /// A scope that nothing explained was swept.
     pub(super) fn swept_unknown(&mut self, scope: String, tries: u32, seen: &Seen) {
+        if matches!(seen, Seen::Ended { survivors, .. } if survivors.is_empty()) {
+            // Nothing is in the way of its goal any more.
+            self.live.unswept.remove(&scope);
+        }
         let Some(why) = still_there(&scope, seen) else { return };
         if tries < TRIES {
             return self.sweep_unknown(scope, tries + 1);

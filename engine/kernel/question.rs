@@ -190,6 +190,7 @@ impl Turn<'_> {
 
     /// A try was answered. Gives the final answer with who waits for it, where this was it.
     pub(super) fn answered(&mut self, id: QuestionId, answer: Answer) -> Option<(Asker, Answer)> {
+        let answer = self.of_what_is_there(&self.live.questions.get(&id)?.asker, answer);
         let question = self.live.questions.get_mut(&id)?;
         if question.dropped {
             question.state = QuestionState::Answered;

@@ -87,17 +87,25 @@ impl Turn<'_> {
             _ => return,
         };
         let owner = Owner { resource: Some(name.clone()), ..owner };
-        let away = self.state.resource(&owner).is_some_and(|made| made.restarts.away.is_some());
-        if answer.said == Said::Pass && away && !self.is_there(&owner) {
-            // The one that was seen to be ready has ended since, and is started again.
-            return self.ask_ready(at, at, name);
-        }
         if answer.said == Said::Pass {
-            self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+            if self.is_there(&owner) {
+                self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+            }
             self.take_step(at, index + 1);
         } else {
             self.fail(at, Fault::NotReady, format!("{name} was not ready in time: {}", answer.evidence));
         }
+    }
+
+    /// What an answer says of a service that an attempt waits for: one that is away is not ready, whoever has answered in its place.
+    pub(super) fn of_what_is_there(&self, asker: &Asker, answer: Answer) -> Answer {
+        let Asker::Ready { at, resource } = asker else { return answer };
+        let Some(owner) = self.owner(at).map(|place| Owner { resource: Some(resource.clone()), ..place }) else { return answer };
+        let ready = || self.state.resource(&owner).is_some_and(|made| made.state == ResourceState::Ready);
+        if answer.said != Said::Pass || self.is_there(&owner) || ready() {
+            return answer;
+        }
+        Answer::fail(Fault::NotReady, "it has ended, and is not started again yet")
     }
 
     /// Whether a service runs that is not known to be ready.
@@ -131,6 +139,26 @@ impl Turn<'_> {
         match self.state.want_of_memory(&at.run, at.phase, Some(name), &usage) {
             Some(want) => self.fail(at, Fault::OutOfMemory, format!("{name} was {want} ({why})")),
             None => self.fail(at, Fault::ServiceExited, why.to_owned()),
+        }
+    }
+
+    /// A service that an attempt has started will not be started again, although it was promised: it has ended for good.
+    pub(super) fn service_stays_down(&mut self, at: &At, name: &Name, exit: Exit) {
+        let Some(attempt) = self.live.attempt(at) else { return };
+        attempt.services.remove(name);
+        attempt.exits.insert(name.clone(), exit);
+        let index = match attempt.doing {
+            Doing::Stepping(index) => index,
+            Doing::Closing => return self.try_close(at),
+            Doing::RollingBack(_) => {
+                return self.step_back_saw(at, &Seen::Failed { fault: Fault::ServiceExited, evidence: format!("{name} ended with {exit}") });
+            }
+            _ => return,
+        };
+        match self.run(&at.run).and_then(|run| run.plan.phase(at.phase).steps.get(index)) {
+            Some(Step::Complete(waited)) if waited == name => self.wait_complete(at, name),
+            Some(Step::Ready(waited)) if waited == name => self.wait_ready(at, name),
+            _ => {}
         }
     }
 
@@ -184,6 +212,7 @@ impl Turn<'_> {
         match attempt.doing {
             // It was seen to end before it was seen to start: it has started.
             Doing::Stepping(index) if started => self.take_step(at, index + 1),
+            Doing::RollingBack(index) if started => self.step_back(at, index + 1),
             Doing::Closing if started => self.sweep(at),
             Doing::Closing => self.try_close(at),
             _ => {}

@@ -292,7 +292,10 @@ impl Turn<'_> {
         let Some(run) = self.run(&at.run) else { return attempt };
         for name in run.plan.phase(at.phase).spec.resources.keys() {
             let made = made(run, at.phase, name, &|owner| self.state.resource(owner));
-            if let Some(exit) = made.filter(|resource| resource.restarts.next.is_none()).and_then(|resource| resource.exit) {
+            // Of one that could not be started again nobody has seen an end: it stays down all the same.
+            let unstarted = |made: &Resource| (made.state == ResourceState::Gone && made.restarts.done > 0).then_some(Exit::Unseen);
+            let stays = made.filter(|made| made.restarts.next.is_none());
+            if let Some(exit) = stays.and_then(|made| made.exit.or_else(|| unstarted(made))) {
                 attempt.exits.insert(name.clone(), exit);
             }
         }

@@ -37,11 +37,12 @@ use super::outcome::Outcome;
 use super::phase::PhaseState;
 use super::record::Record;
 use super::resource::ResourceState;
-use super::state::State;
+use super::state::{Run, State};
 use super::stock::Resource;
 use crate::base::time::{Span, Timestamp};
 use crate::manifest::process::{Restart, RestartLimits};
 use crate::manifest::resource::Scope;
+use crate::plan::sealed::Part;
 
 /// How often a service is started again within the interval, where the manifest does not say.
 const ATTEMPTS: u32 = 5;
@@ -208,9 +209,12 @@ impl State {
     /// Whether a service that has ended has a claim to be started again, whatever its policy: its goal is up, and what started it stands.
     pub(super) fn has_claim(&self, made: &Resource, closing: Option<&Ending>) -> bool {
         let up = self.goals.get(&made.owner.goal).is_some_and(|goal| !goal.falling && !goal.down);
-        let Some(run) = self.run(&made.run).filter(|run| run.stopping.is_none() && !(run.options.once && run.ended.is_some())) else {
-            return false;
+        let over = |run: &Run| match run.stopping {
+            // A stop lets `finally` go on, with what it needs.
+            Some(_) => run.ended.is_some() || run.plan.phases.get(made.phase.at()).is_none_or(|planned| planned.part != Part::Finally),
+            None => run.options.once && run.ended.is_some(),
         };
+        let Some(run) = self.run(&made.run).filter(|run| !over(run)) else { return false };
         let Some(entry) = run.phases.get(made.phase.at()).filter(|entry| entry.attempt == made.attempt) else { return false };
         let lasts = |outcome: Outcome| match outcome {
             Outcome::Verified | Outcome::Unverified => made.scope == Scope::Goal || made.keep,

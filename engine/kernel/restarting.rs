@@ -1,6 +1,6 @@
 //! What a turn does about restarts: the table is on top of `restart.rs`.
 
-use super::action::{Effect, EffectId, Seen};
+use super::action::{Effect, EffectId, Exit, RunId, Seen};
 use super::answer::{Answer, Said};
 use super::attempt::Doing;
 use super::deadline::Deadline;
@@ -16,6 +16,9 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::manifest::resource::Scope;
 use crate::plan::sealed::{Part, PhaseIx};
+
+/// Why a service stays down where something of its goal would not end.
+const BARRED: &str = "what an engine that died had left is in its way";
 
 impl Turn<'_> {
     /// Something was seen of a service. True where that is a matter of its restarts: it is started again, or has been.
@@ -37,10 +40,16 @@ impl Turn<'_> {
     /// Promises that a service that has ended is started again, where that is so. A service of which something would not end is not: it
     /// would meet it.
     fn restart(&mut self, owner: &Owner) -> bool {
-        let Some(made) = self.state.resource(owner).filter(|made| self.may_restart(made)) else { return false };
+        // Until what an engine that died has left is swept, nothing is started: then all is gone through.
+        if self.live.recovering.is_some() {
+            return false;
+        }
+        let Some(made) = self.state.resource(owner).filter(|made| self.is_wanted(made)) else { return false };
         let (policy, limits) = self.state.policy(made);
         let Some((_, why)) = self.state.ended(made).filter(|(ended, _)| ended.restarts(policy)) else { return false };
-        let next = if made.state.is_live() {
+        let next = if self.is_barred(made) {
+            Err(format!("{why}, and {BARRED}"))
+        } else if made.state.is_live() {
             Err(format!("{why}, and some of its processes would not end"))
         } else {
             made.restarts.next(&limits, self.now).map_err(|counted| {
@@ -93,9 +102,10 @@ impl Turn<'_> {
         let Some(made) = self.state.resource(owner) else { return };
         let Some(name) = owner.resource.clone() else { return };
         if !self.may_restart(made) {
-            let over = if self.is_barred(made) { "what an engine that died had left is in its way" } else { "what had started it is over" };
+            let over = if self.is_barred(made) { BARRED } else { "what had started it is over" };
             let why = format!("{}, and {over}", made.restarts.why);
-            return self.record(Record::NotRestarted { owner: owner.clone(), why });
+            self.record(Record::NotRestarted { owner: owner.clone(), why });
+            return self.stays_down(owner);
         }
         let effect = Effect::Serve { run: made.run.clone(), phase: made.phase, attempt: made.attempt, resource: name.clone() };
         let at = self.whose(made);
@@ -105,13 +115,30 @@ impl Turn<'_> {
         }
     }
 
+    /// A service that was promised again is not started: whoever waits for it is told how it had ended.
+    fn stays_down(&mut self, owner: &Owner) {
+        let Some((made, name)) = self.state.resource(owner).zip(owner.resource.as_ref()) else { return };
+        let (at, exit) = (self.whose(made), made.exit.unwrap_or(Exit::Unseen));
+        let is_own = at.run != made.run || self.run(&at.run).is_some_and(|run| run.phase(at.phase).attempt == made.attempt);
+        if is_own {
+            self.service_stays_down(&at, name, exit);
+        }
+        self.returned(owner);
+    }
+
     /// Whether a service may be started again, as far as this engine knows.
     fn may_restart(&self, made: &Resource) -> bool {
+        !self.is_barred(made) && self.is_wanted(made)
+    }
+
+    /// The same, whatever is in its way.
+    fn is_wanted(&self, made: &Resource) -> bool {
         let ends = self.live.waiters.contains_key(&made.made_by) || self.is_being_ended(&made.owner);
         let live = self.live.runs.get(&made.run);
         let closing = live.and_then(|live| live.attempts.get(&made.phase)).and_then(|attempt| attempt.ending.as_ref());
-        let torn_down = live.is_some_and(|live| live.closing) && self.run(&made.run).is_some_and(|run| run.options.once);
-        !self.is_barred(made) && !ends && !torn_down && self.state.has_claim(made, closing)
+        let torn_down =
+            live.is_some_and(|live| live.closing) && self.run(&made.run).is_some_and(|run| run.options.once || run.stopping.is_some());
+        !ends && !torn_down && self.state.has_claim(made, closing)
     }
 
     /// Whether something that an engine that died has left would not end: beside it nothing of its goal may be started.
@@ -161,6 +188,16 @@ impl Turn<'_> {
         }
     }
 
+    /// Sets when each service that a run waits for counts as a promise that is not kept.
+    pub(super) fn await_returns(&mut self, id: &RunId) {
+        let Some(run) = self.run(id) else { return };
+        let away = self.state.goals.get(&run.plan.goal).into_iter().flat_map(|goal| goal.resources.values());
+        let ends = away.filter_map(|made| Some((self.state.back_by(made)?, made.owner.clone()))).filter(|(at, _)| *at > self.now);
+        for (at, owner) in ends.collect::<Vec<_>>() {
+            self.set_deadline(at, Deadline::Restart { owner });
+        }
+    }
+
     /// Whether a phase has promised a service that is away and may still be back in time.
     pub(super) fn promises_return(&self, run: &Run, ix: PhaseIx) -> bool {
         let (place, names) = (run.owner(ix), run.plan.phase(ix).spec.resources.iter());
@@ -193,7 +230,7 @@ impl Turn<'_> {
                 // Nobody has seen it start: what was promised is still to be done.
                 let count = u32::try_from(made.restarts.counted.len()).unwrap_or(u32::MAX);
                 self.promise_restart(&owner, made.restarts.why.clone(), count, self.now);
-            } else if made.state == ResourceState::Gone {
+            } else if made.state == ResourceState::Gone || made.exit.is_some() {
                 self.restart(&owner);
             }
         }

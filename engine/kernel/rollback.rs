@@ -91,7 +91,7 @@ impl Turn<'_> {
     }
 
     /// Does the first step from this index on that is not done; after the last one what served before serves again.
-    fn step_back(&mut self, at: &At, index: usize) {
+    pub(super) fn step_back(&mut self, at: &At, index: usize) {
         let way = self.way_back(at);
         let next = way.iter().enumerate().skip(index).find(|(_, back)| !self.is_back(at, back)).map(|(index, _)| index);
         let Some(attempt) = self.live.attempt(at) else { return };
@@ -162,9 +162,6 @@ impl Turn<'_> {
         }
         if self.is_there(&owner) {
             self.record(Record::ResourceReady { owner, evidence: answer.evidence });
-        } else if self.state.resource(&owner).is_none_or(|made| made.state != ResourceState::Ready) {
-            // The one that was seen to be ready has ended since, and is started again.
-            return self.step_back(at, index);
         }
         self.step_back(at, index + 1);
     }

@@ -17,6 +17,7 @@ mod plans;
 mod properties;
 mod reading;
 mod restarts;
+mod returns;
 mod reverify;
 mod rollbacks;
 mod runs;

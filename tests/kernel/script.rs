@@ -39,11 +39,13 @@ pub(crate) struct Service {
     pub broken: bool,
     /// Nor can it at these starts, from 1.
     pub broken_at: Vec<u32>,
+    /// Somebody else answers in its place while it is away.
+    pub replaced: bool,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { ready_after: Some(30), lives: None, exit: Exit::Code(1), dies: None, broken: false, broken_at: Vec::new() }
+        Self { ready_after: Some(30), lives: None, exit: Exit::Code(1), dies: None, broken: false, broken_at: Vec::new(), replaced: false }
     }
 }
 

@@ -30,7 +30,7 @@ enum Event {
     Starts(EffectId, Owner),
 }
 
-use super::script::{Play, Try, nth, says};
+use super::script::{Play, Service, Try, nth, says};
 
 /// The world, and the kernel in it.
 pub(crate) struct World {
@@ -59,6 +59,8 @@ pub(crate) struct World {
     /// What cannot be looked into where it is looked who is there.
     pub unseen: Vec<String>,
     pub no_secrets: bool,
+    /// The limits of a goal cannot be set anew.
+    pub no_limits: bool,
     /// What a look at the memory shows; none where no engine ever looks.
     pub memory: Option<Sighting>,
     /// How long a gentle ending takes, and making something.
@@ -113,6 +115,7 @@ impl World {
             engine_is_away: false,
             unseen: Vec::new(),
             no_secrets: false,
+            no_limits: false,
             memory: None,
             end_takes: 5,
             make_takes: 2,
@@ -243,6 +246,9 @@ impl World {
         match effect {
             Effect::Prepare { .. } if self.no_secrets => {
                 self.seen(1, id, Seen::Failed { fault: Fault::Secret, evidence: "CRM_PASSWORD is not set".to_owned() });
+            }
+            Effect::Limit { .. } if self.no_limits => {
+                self.seen(1, id, Seen::Failed { fault: Fault::System, evidence: "no cgroup".to_owned() });
             }
             Effect::Prepare { .. } | Effect::Limit { .. } | Effect::Forget => self.seen(0, id, Seen::Done),
             // Its answer is the test's to give.
@@ -468,10 +474,11 @@ impl World {
             About::Ready { run, phase, resource } => {
                 let plan = &self.run_of(run).plan;
                 let owner = Owner::resource(&plan.goal, &plan.phase(*phase).name, resource);
-                let ready = self.play_of(run, *phase).service.ready_after;
+                let Service { ready_after: ready, replaced, .. } = self.play_of(run, *phase).service;
                 let age = self.alive.get(&owner).and(self.born.get(&owner)).map(|born| self.now - born);
                 match (ready, age) {
                     (Some(ready), Some(age)) if age >= ready => Answer::pass("it listens"),
+                    (_, None) if replaced => Answer::pass("somebody listens"),
                     _ => Answer::fail(Fault::ConnectionRefused, "connection refused"),
                 }
             }
