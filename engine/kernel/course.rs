@@ -54,7 +54,10 @@ impl Turn<'_> {
             return;
         }
         match seen {
-            Seen::Done => self.end_removed(id),
+            Seen::Done => {
+                self.live.unlimited.remove(super::state::goal_of(id));
+                self.end_removed(id);
+            }
             Seen::Failed { fault, evidence } => {
                 if let Some(live) = self.live.runs.get_mut(id) {
                     live.opening = None;

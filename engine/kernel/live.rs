@@ -37,8 +37,8 @@ pub struct Live {
     pub(super) ended: HashSet<EffectId>,
     /// Scopes of an engine that died in which somebody would not end.
     pub(super) unswept: BTreeSet<String>,
-    /// The runs whose limits could not be set anew, with why.
-    pub(super) unlimited: HashMap<RunId, (Fault, String)>,
+    /// The goals whose limits could not be set anew, with the run that declares them, and why.
+    pub(super) unlimited: HashMap<Name, (RunId, Fault, String)>,
     /// How many looks for what no record explains are under way.
     pub(super) looking: u32,
     /// Whether it is to be looked again once what is collected now is gone.

@@ -151,7 +151,8 @@ impl Turn<'_> {
             Doing::Stepping(index) => index,
             Doing::Closing => return self.try_close(at),
             Doing::RollingBack(_) => {
-                return self.step_back_saw(at, &Seen::Failed { fault: Fault::ServiceExited, evidence: format!("{name} ended with {exit}") });
+                return self
+                    .step_back_saw(at, &Seen::Failed { fault: Fault::ServiceExited, evidence: format!("{name} ended with {exit}") });
             }
             _ => return,
         };

@@ -5,7 +5,7 @@
 //! | a service or a command that was seen to start | adopted: watched as if it were one's own; how it ends stays unseen |
 //! | a scope in which somebody runs whom no record knows | swept: an engine had started it and not yet written it down |
 //! | any other effect that was asked for | over, its end unseen; whoever needed it asks again |
-//! | the limits of a goal whose run goes on | set anew, for what will be started |
+//! | the limits of a goal whose run goes on, or whose services may be started again | set anew, for what will be started |
 //! | a teardown of a goal, or a restart | gone on with |
 //! | a run | gone on with, once all that is to be swept is swept: no two copies are ever alive. Where that cannot be, it stops: what is under way ends, and only `finally` that has not begun still begins |
 //!
@@ -36,7 +36,7 @@ use super::outcome::{Outcome, Proof};
 use super::phase::PhaseState;
 use super::record::{Record, StopReason};
 use super::resource::ResourceState;
-use super::state::{PhaseRun, Run, goal_of};
+use super::state::{Goal, PhaseRun, Run, goal_of};
 use super::stock::Resource;
 use super::teardown::TRIES;
 use super::turn::Turn;
@@ -123,11 +123,7 @@ impl Turn<'_> {
         if self.live.recovering != Some(0) {
             return;
         }
-        let runs = self.state.goals.values().filter_map(|goal| goal.run.as_ref());
-        let limited: Vec<RunId> = runs
-            .filter(|run| run.ended.is_none() && run.prepared && run.plan.limits != Limits::default())
-            .map(|run| run.id.clone())
-            .collect();
+        let limited: Vec<RunId> = self.state.goals.values().filter_map(|goal| self.limited_by(goal)).collect();
         self.live.recovering = Some(limited.len());
         for run in limited {
             let owner = Owner::goal(&Name::from(goal_of(&run)));
@@ -136,10 +132,18 @@ impl Turn<'_> {
         self.resume_if_limited();
     }
 
+    /// The run whose limits a goal has, where something is still to be started in it.
+    fn limited_by(&self, goal: &Goal) -> Option<RunId> {
+        let goes_on = goal.run.as_ref().is_some_and(|run| run.ended.is_none() && run.prepared);
+        let run = goal.run.iter().chain(goal.older.iter().rev()).find(|run| run.prepared)?;
+        let limited = run.plan.limits != Limits::default() && (goes_on || self.may_start_again(goal));
+        limited.then(|| run.id.clone())
+    }
+
     /// The limits of a goal are set anew, or cannot be.
     pub(super) fn limited(&mut self, run: RunId, seen: Seen) {
         if let Seen::Failed { fault, evidence } = seen {
-            self.live.unlimited.insert(run, (fault, evidence));
+            self.live.unlimited.insert(Name::from(goal_of(&run)), (run, fault, evidence));
         }
         self.recovered_one();
         self.resume_if_limited();
@@ -224,11 +228,11 @@ impl Turn<'_> {
     }
 
     /// Why no attempt of a run may go on: what an engine that died left in its goal would not end, or the goal's limits cannot be set anew.
-    fn barred(&mut self, id: &RunId, goal: &Name) -> Option<(Fault, String)> {
+    fn barred(&self, id: &RunId, goal: &Name) -> Option<(Fault, String)> {
         if let Some(scope) = self.live.unswept.iter().find(|scope| scope.split('/').next() == Some(goal.as_str())) {
             return Some((Fault::Survivors, format!("what an engine that died left in {scope} would not end")));
         }
-        self.live.unlimited.remove(id)
+        self.live.unlimited.get(goal).filter(|(run, ..)| run == id).map(|(_, fault, why)| (*fault, why.clone()))
     }
 
     /// Puts a phase back where it stood. True where an attempt of it is under way.

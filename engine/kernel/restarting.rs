@@ -8,7 +8,7 @@ use super::input::At;
 use super::record::Record;
 use super::resource::ResourceState;
 use super::restart::INTERVAL;
-use super::state::Run;
+use super::state::{Goal, Run};
 use super::stock::Resource;
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -16,9 +16,6 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::manifest::resource::Scope;
 use crate::plan::sealed::{Part, PhaseIx};
-
-/// Why a service stays down where something of its goal would not end.
-const BARRED: &str = "what an engine that died had left is in its way";
 
 impl Turn<'_> {
     /// Something was seen of a service. True where that is a matter of its restarts: it is started again, or has been.
@@ -47,8 +44,8 @@ impl Turn<'_> {
         let Some(made) = self.state.resource(owner).filter(|made| self.is_wanted(made)) else { return false };
         let (policy, limits) = self.state.policy(made);
         let Some((_, why)) = self.state.ended(made).filter(|(ended, _)| ended.restarts(policy)) else { return false };
-        let next = if self.is_barred(made) {
-            Err(format!("{why}, and {BARRED}"))
+        let next = if let Some(bar) = self.bar(made) {
+            Err(format!("{why}, and {bar}"))
         } else if made.state.is_live() {
             Err(format!("{why}, and some of its processes would not end"))
         } else {
@@ -102,7 +99,7 @@ impl Turn<'_> {
         let Some(made) = self.state.resource(owner) else { return };
         let Some(name) = owner.resource.clone() else { return };
         if !self.may_restart(made) {
-            let over = if self.is_barred(made) { BARRED } else { "what had started it is over" };
+            let over = self.bar(made).unwrap_or_else(|| "what had started it is over".to_owned());
             let why = format!("{}, and {over}", made.restarts.why);
             self.record(Record::NotRestarted { owner: owner.clone(), why });
             return self.stays_down(owner);
@@ -141,10 +138,29 @@ impl Turn<'_> {
         !ends && !torn_down && self.state.has_claim(made, closing)
     }
 
-    /// Whether something that an engine that died has left would not end: beside it nothing of its goal may be started.
+    /// Whether something is in the way of a service: see [`Self::bar`].
     fn is_barred(&self, made: &Resource) -> bool {
+        self.bar(made).is_some()
+    }
+
+    /// What is in the way of a service: something that an engine that died has left would not end, beside which nothing of its goal may
+    /// be started; or the limits of its goal could not be set anew.
+    fn bar(&self, made: &Resource) -> Option<String> {
         let ours = |scope: &String| scope.split('/').next() == Some(made.owner.goal.as_str());
-        self.live.unswept.iter().any(ours) || self.live.unlimited.contains_key(&made.run)
+        if self.live.unswept.iter().any(ours) {
+            return Some("what an engine that died had left is in its way".to_owned());
+        }
+        let (_, _, why) = self.live.unlimited.get(&made.owner.goal)?;
+        Some(format!("the limits of its goal cannot be set anew: {why}"))
+    }
+
+    /// Whether a service of a goal may end and be started again, or is to be.
+    pub(super) fn may_start_again(&self, goal: &Goal) -> bool {
+        let returns = |made: &Resource| {
+            let (policy, _) = self.state.policy(made);
+            made.state.is_live() || self.is_wanted(made) && self.state.ended(made).is_some_and(|(ended, _)| ended.restarts(policy))
+        };
+        !goal.down && !goal.falling && goal.resources.values().any(|made| made.kind.runs() && returns(made))
     }
 
     /// The attempt whose business a service is: of the run that goes back to it, or of the one that has started it.

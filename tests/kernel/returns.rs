@@ -133,3 +133,20 @@ fn what_would_not_end_keeps_a_service_down_until_it_is_gone_and_no_longer() {
         assert_eq!(given_up(&world).contains("is in its way"), !gone, "it is said: {}", given_up(&world));
     }
 }
+
+#[test]
+fn the_limits_of_a_goal_are_set_anew_before_a_service_of_a_run_that_is_over_is_started_again() {
+    for refused in [false, true] {
+        let mut limited = goal();
+        limited.limits.pids = Some(50);
+        let mut world = up(limited);
+        world.bury(SVC);
+        world.no_limits = refused;
+        world.restart();
+        world.settle_for(1000);
+        let limits = asked(&world, |effect| matches!(effect, Effect::Limit { .. }));
+        assert_eq!((limits.len(), world.is_alive(SVC)), (1, !refused), "{:?}", world.standing());
+        assert!(starts(&world).get(1).is_none_or(|again| limits[0] < *again));
+        assert_eq!(given_up(&world).contains("the limits of its goal cannot be set anew: no cgroup"), refused, "{}", given_up(&world));
+    }
+}
