@@ -187,3 +187,47 @@ fn buildkit_is_let_through_where_it_is_judged_and_its_cache_is_everybodys() {
     assert!(matches!(verdict(&[], &[], "/build/prune", ""), Verdict::Answered(text) if text.contains("SpaceReclaimed")));
     assert_eq!(verdict(&["foreign"], &[], "/build/prune", ""), Verdict::Pass);
 }
+
+#[test]
+fn what_podman_reads_as_another_mount_is_refused() {
+    for host in [
+        json!({ "Volumes": { "/:/host": {} } }),
+        json!({ "volumes": { "/data": {}, "/ws:/x:O": {} } }),
+        json!({ "Mounts": [{ "Type": "bind", "Source": "/ws/a", "Target": "/x,source=/" }] }),
+        json!({ "Mounts": [{ "Type": "volume", "Source": "v,type=bind", "Target": "/x" }] }),
+        json!({ "Mounts": [{ "Type": "bind", "Source": "/ws/a,b", "Target": "/x" }] }),
+        json!({ "Mounts": [{ "Type": "tmpfs", "target": "/x\",source=/" }] }),
+        json!({ "Mounts": [{ "Type": "tmpfs", "Target": "/x", "Consistency": "default\nsource=/" }] }),
+        json!({ "Mounts": [{ "Type": "bind,source=/", "Target": "/x", "Source": "/ws" }] }),
+        json!({ "Mounts": [{ "Type": "bind", "Source": "/ws", "Target": "/x", "BindOptions": { "propagation": "rslave,source=/" } }] }),
+        json!({ "Mounts": [{ "Type": "volume", "Target": "/x", "VolumeOptions": { "Subpath": "a,source=/" } }] }),
+        json!({ "Mounts": [{ "Type": "glob", "Source": "/ws/*", "Target": "/x" }] }),
+    ] {
+        for body in [host.clone(), json!({ "HostConfig": host })] {
+            let verdict = verdict(&["foreign"], &[], "/containers/create", &body.to_string());
+            assert_eq!(refused(&verdict), "never", "{body}");
+        }
+    }
+    let kept = json!({ "Volumes": { "/data": {} }, "HostConfig": { "Mounts": [
+        { "Type": "bind", "Source": "/ws/a", "Target": "/x y", "Consistency": "cached", "BindOptions": { "Propagation": "rslave" } },
+        { "Type": "volume", "Target": "/y", "VolumeOptions": {
+            "Labels": { "app": "a,b" }, "DriverConfig": { "Options": { "type": "nfs", "o": "addr=10.0.0.1,rw" } } } },
+    ] } });
+    assert!(matches!(create(&kept), Verdict::Rewritten { .. }));
+}
+
+#[test]
+fn a_bind_has_the_options_that_docker_has() {
+    let bind = |text: &str| verdict(&["foreign"], &[], "/containers/create", &json!({ "HostConfig": { "Binds": [text] } }).to_string());
+    for option in ["O", "U", "upperdir=/etc,workdir=/ws", "ro,O", "idmap", "idmap=uids=0-0-1", "exec", "dev", "RO", "", "ro:O", "ro, U"] {
+        for source in ["/ws/a", "named"] {
+            let verdict = bind(&format!("{source}:/x:{option}"));
+            assert_eq!(refused(&verdict), "never", "{source} {option}");
+            let Verdict::Refused(refusal) = verdict else { continue };
+            assert!(refusal.what.starts_with("the option `"), "{refusal}");
+        }
+    }
+    for option in ["ro", "rw,z", "Z,cached", "delegated,rslave", "consistent", "nocopy", "private,rshared,shared,slave,rprivate"] {
+        assert!(matches!(bind(&format!("/ws/a:/x:{option}")), Verdict::Rewritten { .. }), "{option}");
+    }
+}

@@ -48,6 +48,10 @@ const LOG_DRIVERS: [&str; 7] = ["", "default", "json-file", "local", "none", "jo
 /// File systems of a local volume that reach no path of the host.
 const APART: [&str; 4] = ["tmpfs", "nfs", "nfs4", "cifs"];
 
+/// What may stand behind the target of a bind. Podman takes more, and some of it leads to other paths of the host or changes its files' owners.
+const BIND_OPTIONS: [&str; 14] =
+    ["ro", "rw", "z", "Z", "cached", "delegated", "consistent", "nocopy", "rshared", "rslave", "rprivate", "shared", "slave", "private"];
+
 /// A source of a mount, as the engine reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
@@ -211,7 +215,35 @@ fn driver(name: &str, policy: &Policy) -> Result<(), Refusal> {
     policy.require(format!("the volume driver {name}"), Capability::VolumeDriver(name.to_owned()))
 }
 
+/// Refuses what Podman reads otherwise than Docker: there a volume without a name may be a bind, what stands behind a bind's target may lead
+/// elsewhere, and a mount's texts are joined with commas into one that is read again.
+fn spelled(host: &Json) -> Result<(), Refusal> {
+    if let Some((key, _)) = host.entries_of("Volumes")?.iter().find(|(key, _)| key.contains(':')) {
+        return Err(Refusal::never(format!("the volume `{key}`, which holds a colon")));
+    }
+    for text in host.texts_of("Binds")? {
+        let options = text.splitn(3, ':').nth(2).into_iter().flat_map(|options| options.split(','));
+        for option in options.filter(|option| !BIND_OPTIONS.contains(option)) {
+            return Err(Refusal::never(format!("the option `{option}` of the mount `{text}`")));
+        }
+    }
+    for mount in host.items_of("Mounts")? {
+        let Json::Object(fields) = mount else { return Err(Malformed::Kind("Mounts".to_owned(), "a list of objects").into()) };
+        let mut texts: Vec<String> = fields.iter().filter_map(|(key, value)| value.as_text(key).ok()).collect();
+        for group in ["BindOptions", "VolumeOptions", "ImageOptions"] {
+            if let Some(options) = mount.field(group)? {
+                texts.extend([options.text_of("Propagation")?.into_owned(), options.text_of("Subpath")?.into_owned()]);
+            }
+        }
+        if let Some(text) = texts.iter().find(|text| text.contains([',', '"', '\n', '\r'])) {
+            return Err(Refusal::never(format!("a mount with the text {text:?}, which holds a comma, a quotation mark or a line break")));
+        }
+    }
+    Ok(())
+}
+
 fn mounts(host: &Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'_>) -> Result<(), Refusal> {
+    spelled(host)?;
     for text in host.texts_of("Binds")? {
         if let Source::Path(path) = bind(&text) {
             policy.mount(&path, resolve)?;
@@ -228,7 +260,9 @@ fn mounts(host: &Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'_>) ->
                 }
             }
             "tmpfs" | "image" => {}
-            _ => drop(policy.mount(&mount.text_of("Source")?, resolve)?),
+            "bind" => drop(policy.mount(&mount.text_of("Source")?, resolve)?),
+            // Podman's `glob` binds whatever links of the workspace lead to.
+            other => return Err(Refusal::never(format!("a mount of the type `{other}`"))),
         }
     }
     for name in volumes(host)? {
