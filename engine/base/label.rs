@@ -19,6 +19,8 @@ pub const ORIGIN: &str = "io.opensculpt.origin";
 pub const EFFECT: &str = "io.opensculpt.effect";
 /// SHA-256 of what was asked of the container engine, in hex; only on what is declared.
 pub const SPEC: &str = "io.opensculpt.spec";
+/// A random value, another one for each container: no image can know it before the container is made. Earlier versions wrote none.
+pub const NONCE: &str = "io.opensculpt.nonce";
 
 /// The workspace for which an image was built. An image has keys of its own: a container inherits the labels of its image, and whoever else
 /// starts one from it would have a container that looks like ours.
@@ -27,9 +29,11 @@ pub const BUILT_WORKSPACE: &str = "io.opensculpt.built.workspace";
 pub const BUILT_OWNER: &str = "io.opensculpt.built.owner";
 
 /// Whether labels are the image's, and not the container's own. Whoever commits a container of ours makes an image that carries its labels,
-/// and so does every container that anybody makes of that. One that we make is told apart by its run and its attempt.
+/// and so does every container that anybody makes of that. One that we make is told apart by its nonce: all else an image may carry that a
+/// command of the very same attempt made.
 pub fn inherited<S: BuildHasher>(container: &HashMap<String, String, S>, image: &HashMap<String, String, S>) -> bool {
-    [WORKSPACE, OWNER, RUN, ATTEMPT, ORIGIN].iter().all(|key| container.get(*key) == image.get(*key))
+    let own = container.get(NONCE).is_some_and(|nonce| image.get(NONCE) != Some(nonce));
+    !own && [WORKSPACE, OWNER, RUN, ATTEMPT, ORIGIN].iter().all(|key| container.get(*key) == image.get(*key))
 }
 
 /// How a thing of the container engine came to be.
@@ -108,6 +112,22 @@ impl Label {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_with_a_nonce_of_its_own_is_not_its_images() {
+        let labels = |nonce: Option<&str>| -> HashMap<String, String> {
+            let same = [WORKSPACE, OWNER, RUN, ATTEMPT, ORIGIN].map(|key| (key.to_owned(), "same".to_owned()));
+            same.into_iter().chain(nonce.map(|nonce| (NONCE.to_owned(), nonce.to_owned()))).collect()
+        };
+        for image in [None, Some("theirs"), Some("")] {
+            assert!(!inherited(&labels(Some("ours")), &labels(image)), "{image:?}");
+            assert!(inherited(&labels(image), &labels(image)), "{image:?}");
+            assert!(inherited(&labels(None), &labels(image)), "one of an earlier version, of {image:?}");
+        }
+        let mut other = labels(None);
+        other.insert(RUN.to_owned(), "another".to_owned());
+        assert!(!inherited(&other, &labels(None)));
+    }
 
     #[test]
     fn what_is_written_is_read_and_nothing_less() {

@@ -123,7 +123,7 @@ fn what_is_ours_is_removed_with_its_volumes_and_what_is_not_as_it_was_asked() {
 fn an_image_of_a_container_does_not_say_that_its_containers_are_ours() {
     let query = queried(&[ours("c")], "/commit?container=c&changes=CMD%20a&changes=LABEL%20b%3Dc");
     let changes = query.split('&').find_map(|pair| pair.strip_prefix("changes=")).unwrap();
-    for key in ["workspace", "owner", "run", "attempt", "origin", "spec"] {
+    for key in ["workspace", "owner", "run", "attempt", "origin", "spec", "nonce"] {
         assert!(changes.contains(&format!("io.opensculpt.{key}%3D%22%22")), "{key}: {changes}");
     }
     assert!(changes.contains("io.opensculpt.built.workspace%3D%22w1%22"), "{changes}");
@@ -230,4 +230,30 @@ fn a_bind_has_the_options_that_docker_has() {
     for option in ["ro", "rw,z", "Z,cached", "delegated,rslave", "consistent", "nocopy", "private,rshared,shared,slave,rprivate"] {
         assert!(matches!(bind(&format!("/ws/a:/x:{option}")), Verdict::Rewritten { .. }), "{option}");
     }
+}
+
+#[test]
+fn each_container_carries_what_no_image_can_know() {
+    let nonces = |body: &Value| -> Vec<String> {
+        let labels = body["Labels"].as_object().unwrap().iter();
+        labels.filter(|(key, _)| *key == "io.opensculpt.nonce").map(|(_, value)| value.as_str().unwrap().to_owned()).collect()
+    };
+    let asked = json!({ "Image": "x", "Labels": { "io.opensculpt.nonce": "known", "IO.OPENSCULPT.NONCE": "other" } });
+    let [one, other] = [(); 2].map(|()| rewritten(create(&asked)));
+    let (first, second) = (nonces(&one), nonces(&other));
+    assert_eq!((first.len(), second.len(), first[0].len()), (1, 1, 32), "{one}");
+    assert!(first != second && first[0] != "known", "{one}");
+    assert_eq!(one["Labels"]["IO.OPENSCULPT.NONCE"], "other");
+    assert_eq!(nonces(&rewritten(verdict(&[], &[], "/networks/create", r#"{"Name":"n"}"#))), [""; 0]);
+}
+
+#[test]
+fn a_look_that_runs_a_command_in_a_container_is_an_act() {
+    for target in ["/libpod/containers/c/healthcheck", "/v4.0.0/libpod/containers/c/healthcheck", "/v5/libpod/containers/c/health%63heck"] {
+        let act = call("GET", target);
+        assert_eq!(refused(&judged(&act, "", &Facts::default())), "foreign", "{target}");
+        let known = Facts(std::iter::once((ours("c").0, Standing::Ours.into())).collect());
+        assert_eq!(judged(&act, "", &known), Verdict::Pass, "{target}");
+    }
+    assert_eq!(judged(&call("GET", "/libpod/containers/c/json"), "", &Facts::default()), Verdict::Pass);
 }

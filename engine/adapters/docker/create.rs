@@ -18,6 +18,7 @@ use super::spec::{ContainerSpec, Healthcheck, Join, Limits, Mount, MountSource};
 pub(super) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let mut labels = spec.label.write();
     labels.insert(label::SPEC.to_owned(), spec.fingerprint().to_string());
+    labels.insert(label::NONCE.to_owned(), nonce());
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         entrypoint: spec.entrypoint.clone(),
@@ -37,6 +38,11 @@ pub(super) fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         host_config: Some(host(spec)),
         ..ContainerCreateBody::default()
     }
+}
+
+/// A value for [`label::NONCE`].
+pub fn nonce() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// How a container is in a network.
@@ -119,6 +125,14 @@ mod tests {
         assert_eq!((host.privileged, host.restart_policy, host.cgroup_parent), (None, None, None));
         spec.cgroup_parent = Some("/sculpt-w/crm/containers".to_owned());
         assert_eq!(body(&spec).host_config.unwrap().cgroup_parent, spec.cgroup_parent);
+    }
+
+    #[test]
+    fn each_container_has_a_nonce_which_is_no_part_of_what_it_is_to_be() {
+        let spec = example();
+        let [one, other] = [body(&spec), body(&spec)].map(|body| body.labels.unwrap());
+        assert_eq!(one[label::SPEC], other[label::SPEC]);
+        assert_ne!(one[label::NONCE], other[label::NONCE]);
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Fleet {
         Ok(self.owns_place(labels(found), owner) && !Box::pin(self.inherits(found)).await?)
     }
 
-    /// Whether a container has our labels from its image. Of an image that is gone nothing can be said: then the labels are its own.
+    /// Whether a container has our labels from its image. Of an image that is gone nothing can be said: then the labels are its own, as
+    /// those with a nonce are sure to be where we made it.
     async fn inherits(&self, found: &ContainerInspectResponse) -> Result<bool, DockerError> {
         let (Some(image), Some(own)) = (&found.image, labels(found)) else { return Ok(false) };
         if let Some(carried) = self.carried.lock().unwrap_or_else(PoisonError::into_inner).get(image) {

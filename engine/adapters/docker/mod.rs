@@ -8,7 +8,7 @@ pub mod cgroups;
 pub mod changes;
 pub mod connection;
 mod context;
-mod create;
+pub mod create;
 pub mod ensure;
 pub mod error;
 pub mod exec;

@@ -55,7 +55,7 @@ pub(super) fn commit(call: &Call, policy: &Policy) -> Result<Verdict, Refusal> {
         return Err(Refusal::never("a label of sculpt's own on an image"));
     }
     let mut ours: Vec<(String, String)> = policy.label.write().into_iter().collect();
-    ours.push((label::SPEC.to_owned(), String::new()));
+    ours.extend([label::SPEC, label::NONCE].map(|key| (key.to_owned(), String::new())));
     ours.sort();
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
     let mut change = "LABEL".to_owned();

@@ -1,5 +1,7 @@
-//! What becomes of a call: passed as it is, passed rewritten, or refused. Pure: what must be known of the world is asked for first.
+//! What becomes of a call: passed as it is, passed rewritten, or refused. Pure but for the nonce of a new container: what must be
+//! known of the world is asked for first.
 
+use crate::adapters::docker::create::nonce;
 use crate::base::label::{self, Label};
 
 use super::capability::{Capability, Refusal};
@@ -232,6 +234,9 @@ fn container(mut body: Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'
     }
     join(&networking(&body)?, policy, facts)?;
     add_labels(&mut body, &policy.label)?;
+    if let Json::Object(labels) = body.object("Labels")? {
+        labels.push((label::NONCE.to_owned(), Json::text(&nonce())));
+    }
     let absent = |name: &String| facts.standing(&Thing::Volume(name.clone())) == Standing::Absent;
     // A volume of a mount is made by the engine with the labels written above, and with its own options.
     let mounted = body.field("HostConfig")?.map_or(Ok(Vec::new()), |inner| inner.items_of("Mounts").map(<[Json]>::to_vec))?;

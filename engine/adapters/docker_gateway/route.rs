@@ -47,9 +47,11 @@ pub enum Kind {
 
 /// The calls that change something, first match first. `*` is one part of the path, `**` all that are left, at least one.
 /// Everything else that is no GET, HEAD or OPTIONS is [`Kind::Unknown`].
-const ROUTES: [(&str, &str, Kind); 46] = [
+const ROUTES: [(&str, &str, Kind); 47] = [
     // A GET that takes the input of a container.
     ("GET", "containers/*/attach/ws", Kind::ContainerAttach),
+    // A GET that runs a command in a container, of Podman's.
+    ("GET", "libpod/containers/*/healthcheck", Kind::ContainerAct),
     ("GET", "**", Kind::Look),
     ("HEAD", "**", Kind::Look),
     ("OPTIONS", "**", Kind::Look),
