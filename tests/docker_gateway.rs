@@ -1,5 +1,6 @@
 //! The Docker endpoint's decisions: what passes, what is rewritten, what is refused, by whatever spelling it is asked for.
 
+mod connections;
 mod passing;
 mod rules;
 

@@ -12,7 +12,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use crate::adapters::docker::cgroups::Cgroups;
 
@@ -60,6 +60,9 @@ impl Trouble {
     }
 }
 
+/// Up to here a body is not counted among those that are held, in bytes.
+const SMALL: usize = 64 << 10;
+
 /// What goes to the client.
 pub(super) type Answer = UnsyncBoxBody<Bytes, hyper::Error>;
 
@@ -77,6 +80,8 @@ pub(super) struct Exchange<A> {
     pub(super) cgroups: Arc<OnceCell<Cgroups>>,
     /// Filled when the client and the engine agreed to speak something else than HTTP from now on.
     pub(super) tunnel: Mutex<Option<Tunnel>>,
+    /// A place for each body that may be held at once, of all clients together.
+    pub(super) bodies: Arc<Semaphore>,
 }
 
 impl<A: Audit> Exchange<A> {
@@ -101,8 +106,13 @@ impl<A: Audit> Exchange<A> {
         if has(b"form-urlencoded") || has(b"form-data") || request.headers().get_all(CONTENT_TYPE).iter().count() > 1 {
             return Err(Refusal::never("a form; send JSON, or nothing").into());
         }
+        let mut place = None;
         let held = if call.kind.has_judged_body() {
-            Some(Limited::new(request.body_mut(), HELD).collect().await.map_err(Trouble::Request)?.to_bytes())
+            let taken = self.bodies.acquire().await;
+            let held = Limited::new(request.body_mut(), HELD).collect().await.map_err(Trouble::Request)?.to_bytes();
+            // A small one gives its place back at once: what it asks for may take long.
+            place = taken.ok().filter(|_| held.len() > SMALL);
+            Some(held)
         } else {
             None
         };
@@ -136,6 +146,7 @@ impl<A: Audit> Exchange<A> {
         let idle = if call.kind == Kind::ContainerPrune { self.idle(&mut upstream).await? } else { Vec::new() };
         let pending = Pending::ask(&*self.audit, &described).await?;
         let mut response = self.pass(&mut upstream, &call, outgoing).await?;
+        drop(place);
         let status = response.status();
         if let Some(before) = before.filter(|_| status.is_success()) {
             response = came(&call, response, before, &upstream.added)?;
@@ -149,12 +160,16 @@ impl<A: Audit> Exchange<A> {
         }
         let (parts, stream) = response.into_parts();
         let answer = Limited::new(stream, HELD).collect().await.map_err(UpstreamError::Body)?.to_bytes();
+        // These carry no label by which anybody would find them once their container is gone: the outcome holds for them too.
+        for name in idle.iter().flat_map(|found| &found.volumes).filter(|name| is_anonymous(name)) {
+            let (status, _) = upstream.ask("DELETE", &format!("/volumes/{name}"), String::new()).await?;
+            // Gone with its container, or used by another.
+            if !(status.is_success() || [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&status)) {
+                return Err(UpstreamError::Remove(name.clone(), status).into());
+            }
+        }
         pending.done(if creates { created(&answer, name, status) } else { Outcome::Answered(status.as_u16()) });
         if removes {
-            // These say with what a container ended that is gone, and carry no label by which anybody would find them.
-            for name in idle.iter().flat_map(|found| &found.volumes).filter(|name| is_anonymous(name)) {
-                upstream.ask("DELETE", &format!("/volumes/{name}"), String::new()).await?;
-            }
             let now = upstream.stock().await?;
             upstream.added.keep(&now);
         }

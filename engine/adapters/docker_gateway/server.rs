@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use super::added::Added;
@@ -19,6 +19,12 @@ use super::exchange::{Exchange, Tunnel};
 use super::hangup::Hangup;
 use super::policy::Policy;
 use super::upstream::Upstream;
+
+/// The most clients that are connected at once. One beyond them waits until another goes.
+pub const MOST_CLIENTS: usize = 256;
+
+/// The most bodies that are held in memory at once.
+pub const MOST_BODIES: usize = 8;
 
 /// A Docker endpoint of ours.
 #[derive(Debug)]
@@ -32,10 +38,11 @@ impl Gateway {
     pub async fn serve<A: Audit>(listener: &UnixListener, upstream: PathBuf, policy: Arc<Policy>, audit: A) -> io::Result<()> {
         let (audit, cgroups) = (Arc::new(audit), Arc::new(OnceCell::new()));
         let added = Arc::new(Added::default());
+        let bodies = Arc::new(Semaphore::new(MOST_BODIES));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = listener.accept() => match accepted {
+                accepted = listener.accept(), if connections.len() < MOST_CLIENTS => match accepted {
                     Ok((stream, _)) => {
                         let exchange = Arc::new(Exchange {
                             policy: Arc::clone(&policy),
@@ -44,6 +51,7 @@ impl Gateway {
                             cgroups: Arc::clone(&cgroups),
                             upstream: Mutex::new(Upstream::new(upstream.clone(), Arc::clone(&added))),
                             tunnel: Mutex::new(None),
+                            bodies: Arc::clone(&bodies),
                         });
                         connections.spawn(connection(stream, exchange));
                     }

@@ -46,6 +46,9 @@ pub(super) enum UpstreamError {
     /// A list that cannot be had.
     #[error("failed to list {0}: the container engine answers {1}")]
     List(&'static str, StatusCode),
+    /// A volume of a removed container that stays.
+    #[error("failed to remove the volume {0}: the container engine answers {1}")]
+    Remove(String, StatusCode),
 }
 
 /// Ends its task when dropped: what carries bytes for a client lives no longer than the client.
