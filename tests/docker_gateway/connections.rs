@@ -153,6 +153,30 @@ fn a_prune_is_done_when_its_volumes_are_gone_too() {
 }
 
 #[test]
+fn only_what_is_judged_as_such_speaks_something_else_than_http() {
+    let world = world(&[
+        ("GET /_ping", "200 OK", "OK"),
+        ("GET /events", "101 UPGRADED", ""),
+        ("GET /containers/c/json", "200 OK", IDLE),
+        ("POST /containers/c/attach", "101 UPGRADED", ""),
+    ]);
+    let ask = |first: &str| {
+        world
+            .status(&format!("{first} HTTP/1.1\r\nHost: docker\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n"))
+    };
+    let head = |first: &str| {
+        let place = world.heard.place(first).unwrap();
+        world.heard.0.lock().unwrap()[place].to_lowercase()
+    };
+    assert_eq!(ask("GET /_ping"), "HTTP/1.1 200 OK");
+    let ping = head("GET /_ping");
+    assert!(!ping.contains("upgrade") && ping.contains("connection: close"), "{ping}");
+    assert_eq!(ask("GET /events"), "HTTP/1.1 502 Bad Gateway");
+    assert!(ask("POST /containers/c/attach").starts_with("HTTP/1.1 101"));
+    assert!(head("POST /containers/c/attach").contains("upgrade: h2c"));
+}
+
+#[test]
 fn a_client_beyond_the_most_waits_for_its_turn() {
     let world = world(&[("GET /_ping", "200 OK", "OK")]);
     let mut silent: Vec<_> = (0..MOST_CLIENTS).map(|_| world.client("")).collect();

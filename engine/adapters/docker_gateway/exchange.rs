@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -248,12 +248,33 @@ impl<A: Audit> Exchange<A> {
         }
         // Answered by our own server, as soon as the body is read.
         request.headers_mut().remove(EXPECT);
+        let upgrades = matches!(call.kind, Kind::ContainerAttach | Kind::ExecAct | Kind::Session | Kind::BuildKit);
+        if !upgrades {
+            stay(request.headers_mut());
+        }
         let mut response = upstream.send(request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if !upgrades {
+                return Err(UpstreamError::Switched.into());
+            }
             *self.tunnel.lock().await = Some((client, hyper::upgrade::on(&mut response)));
             return Ok(response.map(|_| whole(Bytes::new())));
         }
         Ok(response.map(BodyExt::boxed_unsync))
+    }
+}
+
+/// Takes the offer to speak something else than HTTP out of a request: what comes after it would be judged by nobody.
+fn stay(headers: &mut HeaderMap) {
+    headers.remove(UPGRADE);
+    let offers = |value: &HeaderValue| value.as_bytes().to_ascii_lowercase().windows(7).any(|word| word == b"upgrade");
+    if headers.get_all(CONNECTION).iter().any(offers) {
+        let closes =
+            headers.get_all(CONNECTION).iter().any(|value| value.as_bytes().to_ascii_lowercase().windows(5).any(|word| word == b"close"));
+        headers.remove(CONNECTION);
+        if closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 }
 

@@ -49,6 +49,9 @@ pub(super) enum UpstreamError {
     /// A volume of a removed container that stays.
     #[error("failed to remove the volume {0}: the container engine answers {1}")]
     Remove(String, StatusCode),
+    /// It speaks something else than HTTP from now on, which was not asked for.
+    #[error("the container engine changed the protocol unasked")]
+    Switched,
 }
 
 /// Ends its task when dropped: what carries bytes for a client lives no longer than the client.
