@@ -47,11 +47,11 @@ struct World {
 fn world(answers: &'static [(&str, &str, &str)]) -> World {
     let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
     let engine = folder.path().join("engine.sock");
-    let (listener, hears) = (UnixListener::bind(&engine).unwrap(), heard.clone());
+    let (listener, told) = (UnixListener::bind(&engine).unwrap(), heard.clone());
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let hears = hears.clone();
-            std::thread::spawn(move || serve(&stream, answers, &hears));
+            let told = told.clone();
+            std::thread::spawn(move || serve(&stream, answers, &told));
         }
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -66,19 +66,19 @@ fn world(answers: &'static [(&str, &str, &str)]) -> World {
 fn serve(stream: &UnixStream, answers: &[(&str, &str, &str)], heard: &Heard) {
     let mut lines = BufReader::new(stream);
     loop {
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let begun = head.len();
-            if lines.read_line(&mut head).unwrap_or(0) == 0 {
+        let (mut request, mut length) = (String::new(), 0);
+        while !request.ends_with("\r\n\r\n") {
+            let begun = request.len();
+            if lines.read_line(&mut request).unwrap_or(0) == 0 {
                 return;
             }
-            if let Some(text) = head[begun..].to_lowercase().strip_prefix("content-length:") {
+            if let Some(text) = request[begun..].to_lowercase().strip_prefix("content-length:") {
                 length = text.trim().parse().unwrap();
             }
         }
         lines.read_exact(&mut vec![0; length]).unwrap();
-        let (_, status, body) = answers.iter().find(|(begin, ..)| head.starts_with(begin)).unwrap_or(&("", "404 Not Found", "{}"));
-        heard.add(head);
+        let (_, status, body) = answers.iter().find(|(begin, ..)| request.starts_with(begin)).unwrap_or(&("", "404 Not Found", "{}"));
+        heard.add(request);
         let kind = if status.starts_with("101") {
             "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n".to_owned()
         } else if status.starts_with("204") {

@@ -33,6 +33,7 @@ enum Event {
 use super::script::{Play, Service, Try, nth, says};
 
 /// The world, and the kernel in it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none rules another out")]
 pub(crate) struct World {
     pub kernel: Kernel,
     pub now: u64,

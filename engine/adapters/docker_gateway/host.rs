@@ -222,8 +222,8 @@ fn spelled(host: &Json) -> Result<(), Refusal> {
         return Err(Refusal::never(format!("the volume `{key}`, which holds a colon")));
     }
     for text in host.texts_of("Binds")? {
-        let options = text.splitn(3, ':').nth(2).into_iter().flat_map(|options| options.split(','));
-        for option in options.filter(|option| !BIND_OPTIONS.contains(option)) {
+        let mut options = text.splitn(3, ':').nth(2).into_iter().flat_map(|options| options.split(','));
+        if let Some(option) = options.find(|option| !BIND_OPTIONS.contains(option)) {
             return Err(Refusal::never(format!("the option `{option}` of the mount `{text}`")));
         }
     }

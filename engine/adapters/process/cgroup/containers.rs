@@ -138,8 +138,9 @@ impl Pool {
     /// Removes the groups that were made to have all controllers at one path, where nothing is in them any more.
     pub(super) fn remove_around(&self) {
         for (_, place) in &self.controllers {
-            let own = self.hierarchies.iter().find(|own| own.mount == place.mount);
-            own.into_iter().for_each(|own| climb(own, &place.here.join(&self.workspace)));
+            if let Some(own) = self.hierarchies.iter().find(|own| own.mount == place.mount) {
+                climb(own, &place.here.join(&self.workspace));
+            }
         }
     }
 
