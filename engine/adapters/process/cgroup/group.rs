@@ -67,15 +67,23 @@ pub(in super::super) struct Group {
 impl Group {
     /// Makes or takes the group of this directory.
     pub(super) fn open(dir: PathBuf, version: Version) -> Result<Self, ScopeError> {
-        // Whoever made it before us may have killed it, and has used something in it.
-        let was_there = dir.is_dir();
-        let killed = AtomicBool::new(was_there);
-        files::make(&dir).map_err(failed("make the group", &dir))?;
+        let is_new = files::make(&dir).map_err(failed("make the group", &dir))?;
+        Self::at(dir, version, is_new)
+    }
+
+    /// The group of this directory; none where there is none. Whoever only looks makes nothing: its owner may be removing it.
+    pub(super) fn existing(dir: PathBuf, version: Version) -> Result<Option<Self>, ScopeError> {
+        let found = Self::at(dir, version, false);
+        if found.as_ref().is_err_and(|error| is_gone(&error.source)) { Ok(None) } else { found.map(Some) }
+    }
+
+    fn at(dir: PathBuf, version: Version, is_new: bool) -> Result<Self, ScopeError> {
         let folder = match version {
             Version::V2 => Some(Arc::new(File::open(&dir).map_err(failed("open", &dir))?)),
             Version::V1 => None,
         };
-        let meter = Meter::of(if was_there { None } else { Some(0) });
+        // Whoever made it before us may have killed it, and has used something in it.
+        let (killed, meter) = (AtomicBool::new(!is_new), Meter::of(is_new.then_some(0)));
         Ok(Self {
             dir,
             version,

@@ -147,13 +147,13 @@ impl Pool {
     /// The group of this name where there is one.
     pub(in super::super) fn find(&self, name: &str) -> Result<Option<Arc<Group>>, ScopeError> {
         let Some(dir) = self.existing(name).next() else { return Ok(None) };
+        let Some(group) = Group::existing(dir, self.version)? else { return Ok(None) };
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = goals.entry(parts(name).0.to_owned()).or_default();
         if !entry.given.contains_key(name) {
             entry.found.insert(name.to_owned());
         }
         drop(goals);
-        let group = Group::open(dir, self.version)?;
         for (limit, place) in &self.controllers {
             for dir in Self::below(place, &self.workspace, name) {
                 group.limit(vec![Limited { limit: *limit, dir, procs: None }]);
@@ -226,26 +226,28 @@ impl Pool {
         group.remove()
     }
 
-    /// Removes every empty group of a goal, and the workspace's own when none is left.
+    /// Removes every empty group of a goal, and the workspace's own when none is left. What is in one is no reason to leave the others.
     pub(in super::super) fn remove_goal(&self, goal: &str) -> Result<(), ScopeError> {
+        // Held to the end: whoever makes a group opens its files next, and the groups around it must still be there.
         let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         goals.remove(goal);
-        let containers = self.remove_containers(goal);
-        drop(goals);
+        let mut removed = self.remove_containers(goal);
         for place in std::iter::once(&self.place).chain(self.controllers.iter().map(|(_, place)| place)).chain(&self.counter) {
             for root in files::named(&place.mount, &self.workspace) {
                 let dir = root.join(goal);
-                files::remove(&dir).map_err(failed("remove the group", &dir))?;
+                removed = removed.and(files::remove(&dir).map_err(failed("remove the group", &dir)));
                 // Other goals may be in it; the kernel knows.
                 drop(std::fs::remove_dir(&root));
             }
         }
         self.remove_around();
-        containers
+        drop(goals);
+        removed
     }
 
     /// Limits a goal as a whole; before its first process. What nobody declared is what the workspace gives it.
     pub(in super::super) fn limit_goal(&self, goal: &str, limits: &Limits) -> Enforcement {
+        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = self.shared(goal, limits.memory.is_none());
         let (mut limited, mut enforcement) = self.apply(goal, limits);
         enforcement.refused.extend(shared.refused.iter().cloned());
@@ -258,7 +260,6 @@ impl Pool {
             }
         }
         limited.extend(shared.limited.iter().filter(|shared| limited.iter().all(|own| own.dir != shared.dir)).cloned().collect::<Vec<_>>());
-        let mut goals = self.goals.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = goals.entry(goal.to_owned()).or_default();
         if entry.limits != *limits {
             // They were made for other limits. Those in use are removed once they come back, and one that cannot be removed goes with its goal.
@@ -320,6 +321,26 @@ mod tests {
         let (after, two) = pool.take("goal").expect("a group");
         assert_ne!(one.dir(), two.dir(), "{while_held} and {after}");
         pool.remove_goal("goal").expect("a removal");
+    }
+
+    /// As `status` does, while the engine removes what it looks at.
+    #[test]
+    fn whoever_looks_makes_nothing() {
+        let (Some(engine), Some(client)) = (pool("looks"), pool("looks")) else { return };
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(client.find("goal/a0").expect("a look"));
+                }
+            });
+            let anew = (0..2_000).find(|_| {
+                let removed = engine.take("goal").and_then(|_| engine.remove_goal("goal"));
+                removed.is_err() || engine.root().exists()
+            });
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(anew, None, "somebody has made it anew, or it could not be removed");
+        });
     }
 
     #[test]
