@@ -16,6 +16,7 @@ mod endpoint_commands;
 mod endpoint_hosts;
 mod goals;
 mod grace;
+mod health;
 mod imported;
 mod journal;
 mod layouts;

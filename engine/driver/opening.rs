@@ -27,7 +27,7 @@ use crate::kernel::state::State;
 use crate::kernel::stock::{Kind, Resource};
 use crate::manifest::config::Config;
 use crate::ports::clock::Clock;
-use crate::ports::container::Reach;
+use crate::ports::container::{Known, Reach};
 use crate::ports::probe::Probe;
 use crate::ports::runtime::{LookError, Runtime, Tell};
 use crate::ports::vitals::Gauge;
@@ -139,14 +139,14 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Listens to the container engines in which commands have made containers that are still there. Those are looked at where it is plain
-    /// which engine has them.
+    /// Listens to the container engines in which there are containers. Those are looked at where it is plain which engine has them.
     fn listen(&self) {
-        let caught = |resource: &Resource| {
-            let id = resource.caught.as_ref().filter(|_| resource.kind == Kind::Container).map(|caught| caught.id.clone())?;
-            Some((resource.owner.goal.clone(), id))
+        let known = |resource: &Resource| {
+            let caught = resource.caught.as_ref().map(|caught| &caught.id);
+            let id = caught.or_else(|| resource.process.as_ref()?.container.as_ref()).filter(|_| resource.kind == Kind::Container)?;
+            Some(Known { goal: resource.owner.goal.clone(), id: id.clone(), caught: resource.caught.is_some() })
         };
-        let known: Vec<_> = self.kernel.state().live_resources().filter_map(caught).collect();
+        let known: Vec<_> = self.kernel.state().live_resources().filter_map(known).collect();
         if known.is_empty() {
             return;
         }

@@ -22,6 +22,7 @@ impl Record {
             Self::Adopted { .. } => "adopted",
             Self::Observed { .. } => "observed",
             Self::ResourceReady { .. } => "resource_ready",
+            Self::ResourceUnhealthy { .. } => "resource_unhealthy",
             Self::SuspectAdopted { .. } => "suspect_adopted",
             Self::ResourceGone { .. } => "resource_gone",
             Self::Told { .. } => "told",

@@ -159,6 +159,7 @@ impl Turn<'_> {
             }
             Input::Called { by, id, call } => return self.call(by, id, call),
             Input::Told { container, told } => self.told(&container, told),
+            Input::Health { container, well } => self.health_told(&container, well),
             Input::Shown(Shown::Unexplained { scopes, unseen }) => self.unexplained(scopes, unseen),
             Input::Shown(Shown::Memory(sighting)) => self.saw_memory(sighting),
             Input::Tick => self.due(),
@@ -182,6 +183,8 @@ impl Turn<'_> {
             }
             Asker::Ready { at, resource } => self.ready_answered(&at, &resource, answer),
             Asker::Returned { at, resource } => self.returned_answered(&at, &resource, answer),
+            // Each of its answers was noted when it came.
+            Asker::Health { .. } => {}
         }
     }
 

@@ -58,6 +58,13 @@ impl State {
             }
             Record::Observed { id, seen } => self.observe(at, *id, seen),
             Record::ResourceReady { owner, evidence } => self.move_resource(at, owner, ResourceInput::Ready, evidence),
+            Record::ResourceUnhealthy { owner, evidence } => {
+                self.move_resource(at, owner, ResourceInput::Failing, evidence)?;
+                if let Some(made) = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(owner)) {
+                    made.restarts.sickens(at);
+                }
+                Ok(())
+            }
             Record::Restarting { owner, .. } => {
                 self.move_resource(at, owner, ResourceInput::Restarting, "")?;
                 self.fold_restart(at, owner, record).map(drop)

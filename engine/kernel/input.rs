@@ -41,6 +41,13 @@ pub enum Input {
         /// What became of it.
         told: Told,
     },
+    /// The container engine tells of the health of a container.
+    Health {
+        /// Its id.
+        container: String,
+        /// Whether it is well.
+        well: bool,
+    },
     /// Time has passed: whatever is due by now is due.
     Tick,
 }

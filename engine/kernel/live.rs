@@ -11,6 +11,7 @@ use super::memory::Watch;
 use super::question::Question;
 use super::teardown::{Teardown, TeardownId};
 use crate::base::name::Name;
+use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 use crate::plan::sealed::PhaseIx;
 
@@ -25,6 +26,10 @@ pub struct Live {
     pub(super) questions: BTreeMap<QuestionId, Question>,
     pub(super) teardowns: HashMap<TeardownId, Teardown>,
     pub(super) deadlines: BTreeSet<(Timestamp, Deadline)>,
+    /// How often in a row the health checks of services have failed.
+    pub(super) failures: HashMap<Owner, u32>,
+    /// The containers that their engine has told to be unhealthy, by their ids.
+    pub(super) sick: HashSet<String>,
     /// The goals that go down, while the checks of what is gone are asked.
     pub(super) falling: HashMap<Name, super::falling::Falling>,
     /// The goals that go down, with whether what is kept goes too, while those that ran within them are still to be down.

@@ -23,6 +23,7 @@ pub mod fault;
 pub mod fold;
 mod fold_run;
 mod group;
+pub mod health;
 pub mod input;
 pub mod leak;
 mod live;

@@ -7,6 +7,7 @@
 //! | asking  | fail, no tries left / unknown, no tries left    | answered |
 //! | pausing | the pause is over                               | asking   |
 //! | asking, pausing | patience is over                        | answered |
+//! | asking  | an answer to a standing question                | pausing  |
 //!
 //! A question may be closed while its command is at work. That command is ended with the attempt that asked, or at once where
 //! none did; its permit stands until then, and nothing that comes after begins before.
@@ -48,6 +49,8 @@ pub enum QuestionInput {
         /// Whether it may be asked again.
         left: bool,
     },
+    /// A try of a question that is never over was answered.
+    Noted,
     /// The pause is over.
     Again,
     /// Patience is over.
@@ -59,7 +62,7 @@ impl QuestionState {
     pub const fn on(self, input: QuestionInput) -> Option<Self> {
         use QuestionInput as I;
         match (self, input) {
-            (Self::Asking, I::Answer { said: Said::Fail | Said::Unknown, left: true }) => Some(Self::Pausing),
+            (Self::Asking, I::Answer { said: Said::Fail | Said::Unknown, left: true } | I::Noted) => Some(Self::Pausing),
             (Self::Asking, I::Answer { .. }) | (Self::Asking | Self::Pausing, I::Enough) => Some(Self::Answered),
             (Self::Pausing, I::Again) => Some(Self::Asking),
             _ => None,
@@ -91,6 +94,13 @@ pub enum Asker {
         check: u16,
         /// When it is asked.
         stage: Stage,
+    },
+    /// The health of a service that was ready, for as long as it runs: nobody waits for it but how its goal stands.
+    Health {
+        /// The phase that has started it.
+        at: At,
+        /// The resource.
+        resource: Name,
     },
     /// The readiness of a service that was started again: nobody waits for it but how its goal stands.
     Returned {
@@ -132,13 +142,13 @@ impl Question {
     /// The run whose phase asks.
     pub(super) const fn run(&self) -> &RunId {
         match &self.asker {
-            Asker::Check { at, .. } | Asker::Ready { at, .. } | Asker::Returned { at, .. } => &at.run,
+            Asker::Check { at, .. } | Asker::Ready { at, .. } | Asker::Returned { at, .. } | Asker::Health { at, .. } => &at.run,
         }
     }
 
     /// Whether somebody waits for its end: an attempt, or a person; or it is over once its command is.
     pub(super) const fn is_waited_for(&self) -> bool {
-        self.dropped || !matches!(self.asker, Asker::Returned { .. })
+        self.dropped || !matches!(self.asker, Asker::Returned { .. } | Asker::Health { .. })
     }
 }
 
@@ -160,6 +170,15 @@ impl Turn<'_> {
         id
     }
 
+    /// Asks from the next interval on, for as long as there is something to ask about.
+    pub(super) fn stand(&mut self, about: About, asker: Asker, patience: Patience) {
+        let id = self.live.next_question();
+        let permit = self.permit_for(id, &about, &asker);
+        self.set_deadline(self.now + patience.interval.0, Deadline::Question { question: id });
+        let question = Question { state: QuestionState::Pausing, about, asker, patience, tries: 1, last: None, permit, dropped: false };
+        self.live.questions.insert(id, question);
+    }
+
     /// A check that runs a command changes the world as any command may: it needs a permit, which stands for its life.
     fn permit_for(&mut self, id: QuestionId, about: &About, asker: &Asker) -> Option<EffectId> {
         let (run, phase, executes) = match about {
@@ -179,7 +198,7 @@ impl Turn<'_> {
         let owner = self.run(run)?.owner(phase);
         let effect = Effect::Ask { run: run.clone(), phase, question: id };
         Some(match asker {
-            Asker::Returned { .. } => self.permit(owner, effect),
+            Asker::Returned { .. } | Asker::Health { .. } => self.permit(owner, effect),
             Asker::Check { .. } | Asker::Ready { .. } => self.request(owner, effect, Waiter::Nobody),
         })
     }
@@ -197,6 +216,11 @@ impl Turn<'_> {
             self.close_question(id);
             return None;
         }
+        if let Asker::Health { at, resource } = &question.asker {
+            let (at, name) = (at.clone(), resource.clone());
+            self.noted(id, &at, &name, &answer);
+            return None;
+        }
         let left = question.patience.retries.is_none_or(|retries| question.tries <= retries);
         question.state = question.state.on(QuestionInput::Answer { said: answer.said, left })?;
         if question.state == QuestionState::Answered {
@@ -210,6 +234,19 @@ impl Turn<'_> {
         let due = self.now + pause;
         self.set_deadline(due, Deadline::Question { question: id });
         None
+    }
+
+    /// A try of a standing question was answered.
+    fn noted(&mut self, id: QuestionId, at: &At, name: &Name, answer: &Answer) {
+        let Some(question) = self.live.questions.get_mut(&id) else { return };
+        let Some(next) = question.state.on(QuestionInput::Noted) else { return };
+        question.state = next;
+        let due = self.now + question.patience.interval.0;
+        if self.health_answered(at, name, answer) {
+            self.set_deadline(due, Deadline::Question { question: id });
+        } else {
+            self.close_question(id);
+        }
     }
 
     /// The pause before the next try is over.
@@ -266,11 +303,11 @@ impl Turn<'_> {
         }
     }
 
-    /// Stops asking whether a service that was started again is ready. A command that is at it is done first; true where there is one.
+    /// Stops asking whether a service is well, or ready again. A command that is at it is done first; true where there is one.
     pub(super) fn stop_asking(&mut self, owner: &Owner) -> bool {
         let about = |question: &Question| match &question.asker {
-            Asker::Returned { at, resource } => Some((at.clone(), resource.clone())),
-            _ => None,
+            Asker::Returned { at, resource } | Asker::Health { at, resource } => Some((at.clone(), resource.clone())),
+            Asker::Check { .. } | Asker::Ready { .. } => None,
         };
         let asked: Vec<(QuestionId, At, Name)> =
             self.live.questions.iter().filter_map(|(id, question)| about(question).map(|(at, name)| (*id, at, name))).collect();
@@ -340,7 +377,7 @@ impl Asker {
     /// The phase that asks.
     pub const fn at(&self) -> &At {
         match self {
-            Self::Check { at, .. } | Self::Ready { at, .. } | Self::Returned { at, .. } => at,
+            Self::Check { at, .. } | Self::Ready { at, .. } | Self::Returned { at, .. } | Self::Health { at, .. } => at,
         }
     }
 }

@@ -6,7 +6,6 @@ use super::attempt::Doing;
 use super::fault::Fault;
 use super::input::At;
 use super::question::{Asker, Patience};
-use super::record::Record;
 use super::resource::ResourceState;
 use super::turn::Turn;
 use crate::base::name::Name;
@@ -24,7 +23,7 @@ pub const DEFAULT_READINESS: Span = Span::seconds(120);
 const START_INTERVAL: (Span, Span) = (Span(20), Span(500));
 
 /// How long one look may take where the health check does not say.
-const LOOK_TIMEOUT: Span = Span::seconds(30);
+pub(super) const LOOK_TIMEOUT: Span = Span::seconds(30);
 
 /// The longest pause between two looks at something that was started again, whose readiness nobody but the goal's standing waits for.
 const RETURN_INTERVAL: Span = Span::seconds(5);
@@ -40,8 +39,8 @@ fn health_patience(health: &HealthCheck) -> Option<Span> {
     if health.start_period.is_none() && health.retries.is_none() && health.interval.is_none() {
         return None;
     }
-    let interval = health.interval.unwrap_or(Span::seconds(30));
-    let failures = interval.0.saturating_mul(u64::from(health.retries.unwrap_or(3)));
+    let interval = health.interval.unwrap_or(super::health::INTERVAL);
+    let failures = interval.0.saturating_mul(u64::from(health.retries.unwrap_or(super::health::RETRIES)));
     Some(Span(health.start_period.unwrap_or_default().0.saturating_add(failures)))
 }
 
@@ -89,7 +88,7 @@ impl Turn<'_> {
         let owner = Owner { resource: Some(name.clone()), ..owner };
         if answer.said == Said::Pass {
             if self.is_there(&owner) {
-                self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+                self.ready(&owner, answer.evidence);
             }
             self.take_step(at, index + 1);
         } else {
@@ -236,7 +235,11 @@ impl Turn<'_> {
             if self.state.is_coming_back(resource, self.now) {
                 return None;
             }
-            let fault = if resource.usage.oom_kills > 0 { Fault::OutOfMemory } else { Fault::ServiceExited };
+            let fault = match resource.usage.oom_kills {
+                0 if resource.is_sick() => Fault::NotReady,
+                0 => Fault::ServiceExited,
+                _ => Fault::OutOfMemory,
+            };
             let how = match resource.exit {
                 Some(_) if fault == Fault::OutOfMemory => format!("was {}", resource.evidence),
                 Some(exit @ (Exit::Code(_) | Exit::Signal(_))) => format!("ended with {exit}"),
@@ -244,6 +247,7 @@ impl Turn<'_> {
             };
             let how = match (&resource.restarts.given_up, resource.restarts.away) {
                 (Some(why), _) => format!("stays down: {why}"),
+                (None, Some(_)) if resource.is_sick() => format!("is unhealthy: {}", resource.evidence),
                 (None, Some(_)) => format!("was started again ({}), and is not ready again", resource.restarts.why),
                 (None, None) => how,
             };

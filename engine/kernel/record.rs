@@ -132,6 +132,13 @@ pub enum Record {
         /// The evidence.
         evidence: String,
     },
+    /// A service that was ready is no longer well, and runs on.
+    ResourceUnhealthy {
+        /// The resource.
+        owner: Owner,
+        /// The evidence.
+        evidence: String,
+    },
     /// A person has adopted what was suspected: from here on it is the goal's, and goes with it.
     SuspectAdopted {
         /// Its place.

@@ -87,7 +87,7 @@ pub struct Restarts {
     /// When it is started again, while that is promised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Timestamp>,
-    /// Since when it has been away: from its end until it is ready again.
+    /// Since when it has been away: from its end, or from when it was unhealthy, until it is ready again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away: Option<Timestamp>,
     /// Why it was last started again, or is to be.
@@ -150,6 +150,11 @@ impl Restarts {
         self.away = None;
     }
 
+    /// Folds that it is unhealthy.
+    pub(super) fn sickens(&mut self, now: Timestamp) {
+        self.away.get_or_insert(now);
+    }
+
     /// Folds that it is ended, and stays so.
     pub(super) fn is_over(&mut self) {
         self.next = None;
@@ -166,7 +171,7 @@ fn pause(counted: u32) -> Span {
 impl Resource {
     /// Whether it is ready, or was before it was started again: its attempt waits for it no more.
     pub(super) fn was_ready(&self) -> bool {
-        self.state == ResourceState::Ready || self.restarts.done > 0 && self.restarts.ready
+        self.state == ResourceState::Ready || self.restarts.ready && (self.restarts.done > 0 || self.is_sick())
     }
 
     /// Folds what becomes of its restarts. Gives whether the place is free for good with that.

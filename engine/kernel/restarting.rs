@@ -28,6 +28,7 @@ impl Turn<'_> {
             }
             Seen::Exited { .. } | Seen::Failed { .. } => {
                 self.stop_asking(owner);
+                self.forget_health(owner);
                 self.restart(owner)
             }
             _ => false,
@@ -191,7 +192,7 @@ impl Turn<'_> {
         let Some(owner) = self.owner(at).map(|place| Owner { resource: Some(name.clone()), ..place }) else { return };
         let waits = |made: &Resource| made.state == ResourceState::Creating && made.process.is_some() && made.run == at.run;
         if answer.said == Said::Pass && self.state.resource(&owner).is_some_and(waits) {
-            self.record(Record::ResourceReady { owner: owner.clone(), evidence: answer.evidence });
+            self.ready(&owner, answer.evidence);
             self.returned(&owner);
         }
     }
@@ -248,6 +249,8 @@ impl Turn<'_> {
                 self.promise_restart(&owner, made.restarts.why.clone(), count, self.now);
             } else if made.state == ResourceState::Gone || made.exit.is_some() {
                 self.restart(&owner);
+            } else {
+                self.watch_health(&owner);
             }
         }
     }

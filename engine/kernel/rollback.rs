@@ -161,7 +161,7 @@ impl Turn<'_> {
             return self.give_up(at, &format!("{name} was not ready in time: {}", answer.evidence));
         }
         if self.is_there(&owner) {
-            self.record(Record::ResourceReady { owner, evidence: answer.evidence });
+            self.ready(&owner, answer.evidence);
         }
         self.step_back(at, index + 1);
     }

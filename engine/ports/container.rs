@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 
 use super::job::Collect;
+use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::action::{RunId, StopPolicy};
 use crate::manifest::policy::Limits;
@@ -34,6 +35,17 @@ impl Reach {
     pub fn env(&self) -> IndexMap<String, String> {
         self.0.iter().cloned().collect()
     }
+}
+
+/// A container that is there, of which is to be told what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The goal that it is of.
+    pub goal: Name,
+    /// Its id.
+    pub id: String,
+    /// Whether a command made it, and no manifest declares it.
+    pub caught: bool,
 }
 
 /// Where an image comes from.

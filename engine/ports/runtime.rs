@@ -1,6 +1,6 @@
 //! The runtime: whatever changes the world.
 
-use super::container::Reach;
+use super::container::{Known, Reach};
 use super::job::Job;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -83,9 +83,9 @@ pub trait Runtime: Send + Sync {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// Begins to tell what becomes of the containers that commands of this workspace make in the container engine that is there, and of these,
-    /// by their goals and ids. A runtime that has none has nothing to tell.
-    fn listen(&self, _reach: &Reach, _known: Vec<(Name, String)>, _tell: &Tell) {}
+    /// Begins to tell what becomes of the containers of this workspace in the container engine that is there, and of these that are there
+    /// already. A runtime that has none has nothing to tell.
+    fn listen(&self, _reach: &Reach, _known: Vec<Known>, _tell: &Tell) {}
 
     /// Whether a process that an earlier engine started is not there any more, at one look. A runtime that cannot tell says no: the end of
     /// what it watches is heard in any case, only later.

@@ -6,6 +6,7 @@ use crate::kernel::fault::Fault;
 use crate::kernel::outcome::Proof;
 use crate::kernel::phase::PhaseState;
 use crate::kernel::state::{Run, State};
+use crate::kernel::stock::Resource;
 use crate::manifest::needs::Unlock;
 use crate::plan::sealed::{Edge, PhaseIx};
 
@@ -41,7 +42,7 @@ pub fn summary(state: &State, run: &Run, ix: PhaseIx) -> String {
     }
 }
 
-/// The services that a phase needs and that are being started again, in words.
+/// The services that a phase needs and that are away or not well, in words.
 pub fn returning(state: &State, run: &Run, ix: PhaseIx) -> Option<String> {
     let needed = run.plan.phase(ix).needs.iter().flat_map(|edge| {
         let place = run.owner(edge.phase);
@@ -50,9 +51,14 @@ pub fn returning(state: &State, run: &Run, ix: PhaseIx) -> Option<String> {
     });
     let away =
         needed.filter_map(|owner| state.resource(&owner)).filter(|made| made.restarts.away.is_some() && made.restarts.given_up.is_none());
-    let places: Vec<String> = away.map(|made| made.owner.to_string()).collect();
-    let are = if places.len() == 1 { "is" } else { "are" };
-    (!places.is_empty()).then(|| format!("{}, which {are} started again", list(&places)))
+    let (sick, away): (Vec<_>, Vec<_>) = away.partition(|made| made.is_sick());
+    let told = |all: Vec<&Resource>, how: &str| {
+        let are = if all.len() == 1 { "is" } else { "are" };
+        let places: Vec<String> = all.iter().map(|made| made.owner.to_string()).collect();
+        (!places.is_empty()).then(|| format!("{}, which {are} {how}", list(&places)))
+    };
+    let all: Vec<String> = [told(away, "started again"), told(sick, "unhealthy")].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// The needs of a phase that are not met.

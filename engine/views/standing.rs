@@ -220,7 +220,9 @@ fn broken_promise(goal: &Goal, run: &Run, outside: &Outside<'_>) -> Option<(Stri
             let evidence = match (&resource.evicted, resource.exit) {
                 (Some(evicted), _) => evicted.clone(),
                 (None, _) if resource.restarts.given_up.is_some() => resource.restarts.given_up.clone().unwrap_or_default(),
-                (None, _) if resource.restarts.away.is_some() => restarts(resource, outside).map(|told| told.line()).unwrap_or_default(),
+                (None, _) if resource.restarts.away.is_some() && !resource.is_sick() => {
+                    restarts(resource, outside).map(|told| told.line()).unwrap_or_default()
+                }
                 (None, Some(exit)) => format!("it ended with {exit}"),
                 (None, None) => now.evidence,
             };

@@ -10,6 +10,7 @@ mod carrying;
 mod collection;
 mod deaths;
 mod groups;
+mod health;
 mod leaks;
 mod nested;
 mod order;

@@ -4,12 +4,12 @@ use indexmap::IndexMap;
 use opensculpt::base::name::Name;
 use opensculpt::base::size::ByteSize;
 use opensculpt::base::time::Span;
-use opensculpt::manifest::check::{Check, CheckKind, Exec};
+use opensculpt::manifest::check::{Check, CheckKind, Exec, FileCheck};
 use opensculpt::manifest::needs::Unlock;
 use opensculpt::manifest::phase::Phase;
 use opensculpt::manifest::policy::{Backoff, Budget, Limits, Retry};
 use opensculpt::manifest::process::{Process, Restart, RestartLimits};
-use opensculpt::manifest::resource::{Container, Custom, Directory, FileResource, Port, PortClaim, Resource, Scope};
+use opensculpt::manifest::resource::{Container, Custom, Directory, FileResource, HealthCheck, Port, PortClaim, Resource, Scope};
 use opensculpt::manifest::verify::{RedBeforeGreen, Tier, Verify};
 use opensculpt::manifest::work::Run;
 use opensculpt::plan::sealed::{Edge, Part, PhaseIx, Plan, PlannedPhase, Step};
@@ -129,6 +129,20 @@ impl Draft {
     pub(crate) fn restart(mut self, name: &str, policy: Restart, limits: RestartLimits) -> Self {
         let resource = self.spec.resources.get_mut(name).unwrap();
         (resource.restart, resource.restart_limits) = (Some(policy), Some(limits));
+        self
+    }
+
+    /// A service that is asked every second whether it is well, by a command or by a look, and is not after three failures in a row.
+    pub(crate) fn healthy(mut self, name: &str, executes: bool) -> Self {
+        let exec = Exec::Run(script());
+        let kind = if executes {
+            CheckKind { exec: Some(exec), ..CheckKind::default() }
+        } else {
+            CheckKind { file: Some(FileCheck::Path("up".to_owned())), ..CheckKind::default() }
+        };
+        if let Some(resource) = self.spec.resources.get_mut(name) {
+            resource.healthcheck = Some(HealthCheck { kind, interval: Some(Span(1000)), ..HealthCheck::default() });
+        }
         self
     }
 

@@ -41,11 +41,14 @@ pub(crate) struct Service {
     pub broken_at: Vec<u32>,
     /// Somebody else answers in its place while it is away.
     pub replaced: bool,
+    /// From when to when it is not well, and what it says then.
+    pub sick: Vec<(u64, u64, Answer)>,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { ready_after: Some(30), lives: None, exit: Exit::Code(1), dies: None, broken: false, broken_at: Vec::new(), replaced: false }
+        let (exit, broken_at, sick) = (Exit::Code(1), Vec::new(), Vec::new());
+        Self { ready_after: Some(30), lives: None, exit, dies: None, broken: false, broken_at, replaced: false, sick }
     }
 }
 

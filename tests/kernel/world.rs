@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub engine_is_away: bool,
     /// What cannot be looked into where it is looked who is there.
     pub unseen: Vec<String>,
+    /// The id of the container that a service is.
+    pub container: Option<String>,
     pub no_secrets: bool,
     /// The limits of a goal cannot be set anew.
     pub no_limits: bool,
@@ -115,6 +117,7 @@ impl World {
             taken: HashSet::new(),
             engine_is_away: false,
             unseen: Vec::new(),
+            container: None,
             no_secrets: false,
             no_limits: false,
             memory: None,
@@ -362,7 +365,14 @@ impl World {
         assert!(!self.alive.contains_key(owner), "a second process at {owner}");
         self.alive.insert(owner.clone(), id);
         self.born.insert(owner.clone(), self.now);
-        let process = ProcessMark { pid: 1, start: id.0, boot: "b".to_owned(), unique: None, scope: owner.to_string(), container: None };
+        let process = ProcessMark {
+            pid: 1,
+            start: id.0,
+            boot: "b".to_owned(),
+            unique: None,
+            scope: owner.to_string(),
+            container: self.container.clone(),
+        };
         self.seen(1, id, Seen::Started { process });
     }
 
@@ -475,7 +485,10 @@ impl World {
             About::Ready { run, phase, resource } => {
                 let plan = &self.run_of(run).plan;
                 let owner = Owner::resource(&plan.goal, &plan.phase(*phase).name, resource);
-                let Service { ready_after: ready, replaced, .. } = self.play_of(run, *phase).service;
+                let Service { ready_after: ready, replaced, sick, .. } = self.play_of(run, *phase).service;
+                if let Some((.., says)) = sick.iter().find(|(from, to, _)| (*from..*to).contains(&self.now)) {
+                    return says.clone();
+                }
                 let age = self.alive.get(&owner).and(self.born.get(&owner)).map(|born| self.now - born);
                 match (ready, age) {
                     (Some(ready), Some(age)) if age >= ready => Answer::pass("it listens"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use opensculpt::kernel::answer::Said;
+use opensculpt::kernel::health::Health;
 use opensculpt::kernel::outcome::Outcome;
 use opensculpt::kernel::phase::{PhaseInput, PhaseState};
 use opensculpt::kernel::question::{QuestionInput, QuestionState};
@@ -101,6 +102,7 @@ fn the_question_moves_as_its_table_says() {
         (answer(Said::Fail, false), "fail, no tries left"),
         (answer(Said::Unknown, true), "unknown, tries left"),
         (answer(Said::Unknown, false), "unknown, no tries left"),
+        (I::Noted, "an answer to a standing question"),
         (I::Again, "the pause is over"),
         (I::Enough, "patience is over"),
     ];
@@ -134,4 +136,38 @@ fn a_service_is_started_again_as_the_table_says() {
     let source = include_str!("../../engine/kernel/restart.rs");
     assert_eq!(taken, header(source.split("//!\n").nth(1).unwrap()));
     insta::assert_snapshot!("restart", table);
+}
+
+#[test]
+fn health_changes_as_the_table_says() {
+    let retries = 3;
+    let inputs = [
+        (Said::Pass, 2, true, "passes"),
+        (Said::Fail, 1, true, "fails, fewer than `retries` in a row"),
+        (Said::Fail, 2, true, "fails, `retries` in a row"),
+        (Said::Unknown, 2, true, "could not be asked"),
+    ];
+    let mut taken = BTreeSet::new();
+    for (ready, from) in [(true, "ready"), (false, "unhealthy")] {
+        for (said, failures, in_time, what) in inputs {
+            let (health, counts) = Health::of(ready, failures, retries, said, in_time);
+            let then = match health {
+                Health::Same => from,
+                Health::Recovers => "ready",
+                Health::Sickens => "unhealthy",
+            };
+            let counted = match said {
+                Said::Pass => 0,
+                Said::Fail => failures + 1,
+                Said::Unknown => failures,
+            };
+            assert_eq!(counts, counted, "{from}, {what}");
+            taken.insert((from.to_owned(), what.to_owned(), then.to_owned()));
+        }
+    }
+    let source = include_str!("../../engine/kernel/health.rs");
+    assert_eq!(taken, header(source.split("//!\n").nth(1).unwrap()));
+    // That no answer came in time is a failure.
+    assert_eq!(Health::of(true, 2, retries, Said::Unknown, false), (Health::Sickens, 3));
+    assert_eq!(Health::of(true, 0, 0, Said::Fail, true), (Health::Sickens, 1), "none is waited for");
 }

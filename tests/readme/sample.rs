@@ -44,7 +44,7 @@ phases:
   wait: { run: sleep 1000 }
 "#;
 
-/// A service that ends once before it is ready, and one that never is.
+/// A service that ends once before it is ready, one that never is, and one that is not well for a while.
 const AGAIN: &str = r#"
 version: "1"
 name: again
@@ -64,6 +64,16 @@ phases:
         restart: always
         restart_limits: { attempts: 1 }
         scope: goal
+  frail:
+    resources:
+      service:
+        process: touch well; exec sleep 1000
+        healthcheck: { exec: test -e well, interval: 20ms, retries: 1, start_period: 60s }
+        scope: goal
+  harm:
+    needs: [frail]
+    run: rm well; until grep -q resource_[u]nhealthy .opensculpt/journal.jsonl; do sleep 0.01; done; touch well
+    timeout: 60s
 "#;
 
 /// Its bucket cannot be removed as long as there is a file `held`.

@@ -31,6 +31,8 @@ pub enum ChangeKind {
     OutOfMemory,
     /// Its main process has ended, with this exit code.
     Ended(i64),
+    /// Its health is another than before; a look shows which. Docker and Podman name it in different places.
+    Health,
     /// It has this name now.
     Renamed(String),
     /// It was removed.
@@ -38,8 +40,8 @@ pub enum ChangeKind {
 }
 
 impl Fleet {
-    /// What happens to the containers that commands of this workspace made, from that time on, whole seconds. It ends with the container
-    /// engine, and where nothing can be heard.
+    /// What happens to the containers of this workspace, from that time on, whole seconds: of those that a manifest declares only how their
+    /// health changes. It ends with the container engine, and where nothing can be heard.
     pub fn changes(&self, since: Timestamp) -> impl Stream<Item = Result<Change, DockerError>> + Send + use<> {
         let mut filters = self.filters();
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
@@ -49,7 +51,8 @@ impl Fleet {
         events.filter_map(move |event| {
             let change = match event {
                 Ok(event) => {
-                    read(event).filter(|change| *change.label.workspace == *workspace && change.label.origin == Origin::Caught).map(Ok)
+                    let counts = |change: &Change| change.label.origin == Origin::Caught || change.kind == ChangeKind::Health;
+                    read(event).filter(|change| *change.label.workspace == *workspace && counts(change)).map(Ok)
                 }
                 Err(error) => Some(Err(DockerError::of("hear of containers")(error))),
             };
@@ -72,6 +75,8 @@ fn read(event: EventMessage) -> Option<Change> {
         }
         "rename" => ChangeKind::Renamed(attributes.get("name")?.trim_start_matches('/').to_owned()),
         "destroy" | "remove" => ChangeKind::Removed,
+        // Docker says `health_status: unhealthy`.
+        action if action.starts_with("health_status") => ChangeKind::Health,
         _ => return None,
     };
     Some(Change { id: actor.id?, label: Label::read(&attributes)?, kind })
@@ -102,6 +107,10 @@ mod tests {
             assert_eq!(event(action, &[exit]), Some(ChangeKind::Ended(137)));
         }
         assert_eq!(event("destroy", &[]), event("remove", &[]));
+        assert_eq!(
+            [event("health_status: unhealthy", &[]), event("health_status", &[])],
+            [Some(ChangeKind::Health), Some(ChangeKind::Health)]
+        );
         assert_eq!(event("rename", &[("name", "/new"), ("oldName", "/old")]), Some(ChangeKind::Renamed("new".to_owned())));
         assert_eq!(event("die", &[]), None, "how it ended is not known");
         assert_eq!(event("exec_start: true", &[]), None);

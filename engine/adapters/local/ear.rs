@@ -1,4 +1,5 @@
-//! What becomes of the containers that commands made, told to the kernel: one stream of events for each container engine.
+//! What becomes of containers, told to the kernel: one stream of events for each container engine. Of those that a manifest declares only
+//! their health is: whoever has started one waits for its end.
 //!
 //! It is listened to from the first of them on, for as long as this engine lives. Where the stream breaks, those that are known are
 //! looked at once it is there again, so that nothing that happened meanwhile is missed.
@@ -16,8 +17,11 @@ use super::container_meter::ContainerMeter;
 use super::fleets::Fleets;
 use crate::adapters::clock::HostClock;
 use crate::adapters::docker::changes::{Change, ChangeKind};
+use crate::adapters::docker::connection::socket_of;
 use crate::adapters::docker::fleet::Fleet;
+use crate::adapters::docker::standing::{Health, Standing};
 use crate::adapters::docker::stop::Ended;
+use crate::base::label::Origin;
 use crate::base::name::Name;
 use crate::base::time::Span;
 use crate::kernel::action::Exit;
@@ -25,7 +29,7 @@ use crate::kernel::input::Input;
 use crate::kernel::told::Told;
 use crate::kernel::usage::Usage;
 use crate::ports::clock::Clock as _;
-use crate::ports::container::Reach;
+use crate::ports::container::{Known, Reach};
 use crate::ports::runtime::Tell;
 
 /// How long to wait for a container engine that is gone, between two tries.
@@ -40,12 +44,14 @@ pub(super) struct Ears(Mutex<HashSet<Reach>>);
 
 impl Ears {
     /// Begins to listen to an engine, where nobody does yet. These of its containers are known already.
-    pub(super) fn listen(&self, fleets: &Arc<Fleets>, reach: &Reach, known: Vec<(Name, String)>, tell: &Tell) {
+    pub(super) fn listen(&self, fleets: &Arc<Fleets>, reach: &Reach, known: Vec<Known>, tell: &Tell) {
+        // One engine is listened to once, however it is reached.
+        let reach = socket_of(&reach.env()).map_or_else(|| reach.clone(), |socket| Reach::at(&socket));
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reach.clone()) {
             return;
         }
         let ear = Ear { fleets: Arc::clone(fleets), tell: tell.clone(), known: HashMap::new() };
-        drop(tokio::spawn(ear.hear(reach.clone(), known)));
+        drop(tokio::spawn(ear.hear(reach, known)));
     }
 }
 
@@ -53,6 +59,8 @@ impl Ears {
 #[derive(Debug)]
 struct Heard {
     goal: Name,
+    /// Whether a command made it.
+    caught: bool,
     meter: Option<(Arc<ContainerMeter>, AbortHandle)>,
     out_of_memory: bool,
 }
@@ -65,9 +73,9 @@ struct Ear {
 }
 
 impl Ear {
-    async fn hear(mut self, reach: Reach, known: Vec<(Name, String)>) {
+    async fn hear(mut self, reach: Reach, known: Vec<Known>) {
         let clock = HostClock::default();
-        self.known.extend(known.into_iter().map(|(goal, id)| (id, Heard::of(goal))));
+        self.known.extend(known.into_iter().map(|Known { goal, id, caught }| (id, Heard::of(goal, caught))));
         loop {
             if let Ok(fleet) = self.fleets.find(&reach).await {
                 let since = clock.now().0.saturating_sub(BEFORE.0);
@@ -86,20 +94,37 @@ impl Ear {
 
     /// Looks at one that is known. An engine that gives no answer tells nothing.
     async fn look(&mut self, fleet: &Fleet, id: &str) {
+        let caught = self.known.get(id).is_some_and(|heard| heard.caught);
         match fleet.standing(id).await {
-            Ok(Some(standing)) if standing.running => self.started(fleet, id).await,
+            Ok(Some(standing)) if standing.running => {
+                if caught {
+                    self.started(fleet, id).await;
+                }
+                self.health(id, standing);
+            }
             Ok(Some(standing)) => {
-                if let Some(ended) = standing.ended {
+                if let Some(ended) = standing.ended.filter(|_| caught) {
                     self.ended(id, ended);
                 }
             }
-            Ok(None) => self.removed(id),
-            Err(_) => {}
+            Ok(None) if caught => self.removed(id),
+            Ok(None) | Err(_) => {}
         }
     }
 
+    /// How it is, where somebody asks for that and it is known.
+    fn health(&self, id: &str, standing: Standing) {
+        let well = match standing.health {
+            Health::Healthy => true,
+            Health::Unhealthy => false,
+            Health::Unasked | Health::Starting => return,
+        };
+        self.tell.say(Input::Health { container: id.to_owned(), well });
+    }
+
     async fn changed(&mut self, fleet: &Fleet, Change { id, label, kind }: Change) {
-        self.known.entry(id.clone()).or_insert_with(|| Heard::of(label.owner.goal.clone()));
+        let caught = label.origin == Origin::Caught;
+        self.known.entry(id.clone()).or_insert_with(|| Heard::of(label.owner.goal.clone(), caught));
         match kind {
             ChangeKind::Started => self.started(fleet, &id).await,
             ChangeKind::OutOfMemory => {
@@ -111,6 +136,13 @@ impl Ear {
                 let oom = self.known.get(&id).is_some_and(|heard| heard.out_of_memory)
                     || matches!(fleet.standing(&id).await, Ok(Some(standing)) if standing.ended.is_some_and(|ended| ended.oom));
                 self.ended(&id, Ended { code, oom, at: None });
+            }
+            ChangeKind::Health => {
+                if let Ok(Some(standing)) = fleet.standing(&id).await
+                    && standing.running
+                {
+                    self.health(&id, standing);
+                }
             }
             ChangeKind::Renamed(name) => self.tell(&id, Told::Renamed { name }),
             ChangeKind::Removed => self.removed(&id),
@@ -156,7 +188,7 @@ impl Ear {
 }
 
 impl Heard {
-    fn of(goal: Name) -> Self {
-        Self { goal, meter: None, out_of_memory: false }
+    fn of(goal: Name, caught: bool) -> Self {
+        Self { goal, caught, meter: None, out_of_memory: false }
     }
 }

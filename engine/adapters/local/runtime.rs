@@ -26,7 +26,7 @@ use crate::kernel::options::Shares;
 use crate::kernel::suspect::Subject;
 use crate::manifest::port::Listen;
 use crate::plan::explain::limits::Limit;
-use crate::ports::container::Reach;
+use crate::ports::container::{Known, Reach};
 use crate::ports::job::{Job, WatchJob};
 use crate::ports::runtime::{Contained, Holder, LookError, Runtime, Tell};
 
@@ -60,7 +60,11 @@ impl LocalRuntime {
             }
             Job::Work(job) => return super::work::work(self.leases, self.lookout, self.endpoints, (id, owner), job, tell).await,
             Job::Serve(job) => return super::serve::serve(self.leases, self.endpoints, (id, owner), job, tell).await,
-            Job::Contain(job) => return Box::pin(super::contain::contain(self.fleets, id, owner, *job, tell)).await,
+            Job::Contain(job) => {
+                // Its health is heard of from its start on.
+                self.endpoints.ears.listen(&self.fleets, &job.container.made.reach, Vec::new(), &tell);
+                return Box::pin(super::contain::contain(self.fleets, id, owner, *job, tell)).await;
+            }
             Job::Watch(job) if job.contained.is_some() => {
                 let WatchJob { process, contained, collect, .. } = *job;
                 let Some(contained) = contained else { return };
@@ -186,7 +190,7 @@ impl Runtime for LocalRuntime {
         )
     }
 
-    fn listen(&self, reach: &Reach, known: Vec<(Name, String)>, tell: &Tell) {
+    fn listen(&self, reach: &Reach, known: Vec<Known>, tell: &Tell) {
         self.endpoints.ears.listen(&self.fleets, reach, known, tell);
     }
 

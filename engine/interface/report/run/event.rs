@@ -67,6 +67,13 @@ pub enum Event {
         /// The evidence.
         evidence: String,
     },
+    /// A service that was ready is no longer well, and runs on.
+    ResourceUnhealthy {
+        /// Its place.
+        resource: String,
+        /// The evidence.
+        evidence: String,
+    },
     /// A service ended and is started again.
     ResourceRestarting {
         /// Its place.
@@ -222,6 +229,9 @@ pub fn event(at: Timestamp, record: &Record, state: &State) -> Option<Event> {
         }
         Record::Restarting { owner, why, count, at: then } => {
             Some(Event::ResourceRestarting { resource: owner.to_string(), why: why.clone(), count: *count, restart_in_ms: (*then - at).0 })
+        }
+        Record::ResourceUnhealthy { owner, evidence } => {
+            Some(Event::ResourceUnhealthy { resource: owner.to_string(), evidence: evidence.clone() })
         }
         Record::NotRestarted { owner, why } => Some(Event::ResourceNotRestarted { resource: owner.to_string(), why: why.clone() }),
         Record::DownStarted { goal, .. } => Some(Event::DownStarted { goal: goal.to_string() }),

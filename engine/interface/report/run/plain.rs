@@ -64,6 +64,7 @@ pub fn line(event: &Event, look: Look) -> Option<String> {
         Event::ResourceReady { resource, evidence } => {
             format!("{} {resource}{}", mark("ready", "ready"), tail(evidence))
         }
+        Event::ResourceUnhealthy { resource, evidence } => format!("{} {resource}{}", mark("unhealthy", "unhealthy"), tail(evidence)),
         Event::ResourceRestarting { resource, why, restart_in_ms, .. } => {
             let when = if *restart_in_ms == 0 { "at once".to_owned() } else { format!("in {}", Span(*restart_in_ms).human()) };
             format!("{} {resource}: {why}; again {when}", mark("backing off", "restarting"))
