@@ -18,6 +18,7 @@ use opensculpt::plan::sealed::Plan;
 mod drawn;
 mod ending;
 mod goals;
+mod health;
 mod replay;
 mod restarts;
 mod rules;

@@ -90,9 +90,11 @@ fn resources(text: &mut String, stream: &mut Stream, index: u64, service: Option
     let scope = |stream: &mut Stream| if stream.chance(1, 2) { "goal" } else { "phase" };
     if let Some((port, restart)) = service {
         let grace = stream.between(1, 10);
+        // Some are unhealthy for a while where a check fails now and then.
+        let retries = 1 + (port + grace) % 3;
         let health = match stream.between(0, 3) {
-            0 => format!(", healthcheck: {{ tcp: \"127.0.0.1:{port}\", interval: 1s, retries: 3, start_period: 5s }}"),
-            1 => ", healthcheck: { exec: \"true\", start_period: 5s, start_interval: 100ms }".to_owned(),
+            0 => format!(", healthcheck: {{ tcp: \"127.0.0.1:{port}\", interval: 1s, retries: {retries}, start_period: 5s }}"),
+            1 => format!(", healthcheck: {{ exec: \"true\", interval: 1s, retries: {retries}, start_period: 5s, start_interval: 100ms }}"),
             _ => String::new(),
         };
         let scope = if stream.chance(3, 4) { "goal" } else { "phase" };

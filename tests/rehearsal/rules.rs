@@ -6,6 +6,7 @@ use opensculpt::kernel::answer::{Said, Stage};
 use opensculpt::kernel::fault::Fault;
 use opensculpt::kernel::outcome::{Outcome, Proof};
 use opensculpt::kernel::record::Record;
+use opensculpt::kernel::resource::ResourceState;
 use opensculpt::kernel::state::goal_of;
 use opensculpt::kernel::stock::Kind;
 use opensculpt::manifest::process::Restart;
@@ -43,6 +44,10 @@ impl Watcher {
             Record::Answered { run, phase, check, stage: Stage::Before, .. } => {
                 let asked = &self.state.run(run).unwrap().phase(*phase).before;
                 assert!(asked[usize::from(*check)].is_none(), "a check was asked twice before the work\n{}", self.story());
+            }
+            Record::ResourceUnhealthy { owner, .. } => {
+                let made = self.state.resource(owner).unwrap();
+                assert!(made.state == ResourceState::Ready && made.exit.is_none(), "{owner} was not ready\n{}", self.story());
             }
             Record::AttemptStarted { run, phase, attempt } => {
                 let entry = self.state.run(run).unwrap().phase(*phase);
