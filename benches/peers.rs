@@ -7,6 +7,8 @@
 mod gateway;
 #[path = "journal.rs"]
 mod journal;
+#[path = "restart.rs"]
+mod restart;
 #[path = "suspects.rs"]
 mod suspects;
 
@@ -30,7 +32,7 @@ fn main() {
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let all: [(&str, Bench); 9] = [
+    let all: [(&str, Bench); 10] = [
         ("wide", |folder| beside_ninja(folder, "wide", false)),
         ("chained", |folder| beside_ninja(folder, "chained", true)),
         ("plan", plan_10_000),
@@ -40,6 +42,7 @@ fn main() {
         ("journal", journal::bench),
         ("gateway", gateway::bench),
         ("suspects", suspects::bench),
+        ("restart", restart::bench),
     ];
     for (name, bench) in all {
         if wanted.is_empty() || wanted.iter().any(|other| name.contains(other.as_str())) {
