@@ -151,3 +151,31 @@ phases:
     expect_nothing_in_docker(&workspace, "a container that is not well");
     workspace.expect_nothing_alive("a container that is not well");
 }
+
+#[test]
+fn the_health_of_a_container_that_a_command_started_is_told_too() {
+    if !there_is_docker("the health of a container that a command started") {
+        return;
+    }
+    let health = "--health-cmd '/bin/busybox test -e /tmp/up' --health-interval 1s --health-retries 1";
+    let workspace = Workspace::with_goal(&format!(
+        "
+version: \"1\"
+name: it
+phases:
+  a:
+    capabilities: {{ docker: [ keep ] }}
+    run: docker run -d {health} {IMAGE} sh -c 'mkdir -p /tmp; touch /tmp/up; exec sleep 86400'
+"
+    ));
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let id = containers(&workspace).pop().unwrap();
+    let state = |wanted: &str| until(&format!("it to be {wanted}"), || (workspace.ps()["resources"][0]["state"] == wanted).then_some(()));
+    state("ready");
+    docker(&["exec", &id, "/bin/busybox", "rm", "/tmp/up"]);
+    state("unhealthy");
+    docker(&["exec", &id, "/bin/busybox", "touch", "/tmp/up"]);
+    state("ready");
+    workspace.sculpt("down it").run().expect(0);
+    expect_nothing_in_docker(&workspace, "a container that a command started, and that is not well");
+}
