@@ -137,12 +137,11 @@ phases:
     act(&["rm", "/up"]);
     let why = stands(&workspace, "regressed")["why"].clone();
     assert_eq!(why, "it/a/svc is unhealthy: the container is unhealthy");
-    // It changes while no engine listens.
+    // It changes while no engine listens, long enough ago that the stream of events does not tell it again.
     workspace.kill_the_supervisor();
     act(&["touch", "/up"]);
-    until("the container engine to find it well", || {
-        (docker(&["inspect", "--format", "{{.State.Health.Status}}", &id]) == "healthy").then_some(())
-    });
+    let looks = || docker(&["inspect", "--format", "{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}}", &id]);
+    until("the container engine to find it well five times", || (looks() == "healthy 0").then_some(()));
     stands(&workspace, "unverified");
     act(&["rm", "/up"]);
     stands(&workspace, "regressed");
@@ -178,4 +177,40 @@ phases:
     state("ready");
     workspace.sculpt("down it").run().expect(0);
     expect_nothing_in_docker(&workspace, "a container that a command started, and that is not well");
+}
+
+#[test]
+fn a_command_that_hangs_inside_of_a_container_is_ended_and_has_no_second_beside_it() {
+    if !there_is_docker("a health check that hangs inside of a container") {
+        return;
+    }
+    let workspace = Workspace::with_goal(&format!(
+        "
+version: \"1\"
+name: it
+phases:
+  a:
+    resources:
+      svc:
+        container: {{ image: {IMAGE}, command: sleep 86400 }}
+        healthcheck: {{ test: [CMD, sh, -c, 'test ! -e /tmp/hang || exec sleep 8640'], interval: 100ms, timeout: 300ms, retries: 3, start_period: 60s }}
+        stop: {{ grace: 0s }}
+        scope: goal
+"
+    ));
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let id = containers(&workspace).pop().unwrap();
+    docker(&["exec", &id, "sh", "-c", "mkdir -p /tmp; touch /tmp/hang"]);
+    let why = stands(&workspace, "regressed")["why"].clone();
+    assert!(why.as_str().unwrap().contains("300ms"), "{why}");
+    let hanging = || docker(&["top", &id]).lines().filter(|line| line.ends_with("sleep 8640")).count();
+    for _ in 0..20 {
+        let count = hanging();
+        assert!(count <= 1, "{count} of them");
+    }
+    docker(&["exec", &id, "rm", "/tmp/hang"]);
+    stands(&workspace, "unverified");
+    assert_eq!(hanging(), 0);
+    workspace.sculpt("down it").run().expect(0);
+    expect_nothing_in_docker(&workspace, "a command that hangs inside of a container");
 }

@@ -18,11 +18,11 @@ fn one_that_listens_has_the_time_to_end_well_and_a_deaf_one_is_killed() {
     with_docker("stopping", |world| async move {
         let up = ["/bin/sh", "-c", UP].map(str::to_owned);
         let well = world.start(&world.spec("it/serve/well", &script("trap 'exit 7' USR1"))).await;
-        world.fleet.exec(&well, &up, &[]).await.unwrap();
+        world.fleet.exec(&well, &up, &[], |_| {}).await.unwrap();
         let Stopped { ended, killed } = world.fleet.stop(&well, "SIGUSR1", Span::seconds(100)).await.unwrap();
         assert_eq!((ended.unwrap().code, killed), (7, false));
         let deaf = world.start(&world.spec("it/serve/deaf", &script("trap '' TERM"))).await;
-        world.fleet.exec(&deaf, &up, &[]).await.unwrap();
+        world.fleet.exec(&deaf, &up, &[], |_| {}).await.unwrap();
         let Stopped { ended, killed } = world.fleet.stop(&deaf, "SIGTERM", Span(300)).await.unwrap();
         assert_eq!((ended.unwrap().code, killed), (137, true));
         // Again, and of what is gone: nothing to do.

@@ -24,7 +24,7 @@ fn volumes_are_kept_networks_are_joined_and_all_of_it_is_listed() {
         spec.networks = vec![join(&name), join(&format!("{name}-2"))];
         let count = ["/bin/sh", "-c", "until [ -s /data/count ]; do sleep 0.01; done; cat /data/count"].map(str::to_owned);
         let first = world.start(&spec).await;
-        assert_eq!(world.fleet.exec(&first, &count, &[]).await.unwrap().output, b"1\n");
+        assert_eq!(world.fleet.exec(&first, &count, &[], |_| {}).await.unwrap().output, b"1\n");
         let joined = docker(&["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.NetworkID}} {{end}}", &first]);
         assert!(joined.contains(&network.id) && joined.contains(&second.id), "{joined}");
         assert!(matches!(world.fleet.remove_network(&network.id).await, Err(DockerError::InUse { .. })));
@@ -33,7 +33,7 @@ fn volumes_are_kept_networks_are_joined_and_all_of_it_is_listed() {
         world.fleet.remove(&first).await.unwrap();
         let second_life = world.start(&spec).await;
         let two = ["/bin/sh", "-c", "until grep -q 2 /data/count; do sleep 0.01; done"].map(str::to_owned);
-        assert_eq!(world.fleet.exec(&second_life, &two, &[]).await.unwrap().code, 0, "the volume was kept");
+        assert_eq!(world.fleet.exec(&second_life, &two, &[], |_| {}).await.unwrap().code, 0, "the volume was kept");
 
         let listed = world.fleet.list().await.unwrap();
         let found: Vec<_> = listed.iter().map(|found| (found.kind, found.name.clone(), found.running)).collect();

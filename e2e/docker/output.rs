@@ -49,7 +49,7 @@ fn output_is_followed_while_it_comes_and_long_lines_are_whole() {
         let following = tokio::spawn(async move { fleet.logs_to(&of, &path).await });
         let before = format!("{}\nup\n", "x".repeat(100_000));
         tokio::task::block_in_place(|| until("the output to be there", || (std::fs::read_to_string(&log).ok()? == before).then_some(())));
-        world.fleet.exec(&id, &["/bin/touch", "/go"].map(str::to_owned), &[]).await.unwrap();
+        world.fleet.exec(&id, &["/bin/touch", "/go"].map(str::to_owned), &[], |_| {}).await.unwrap();
         following.await.unwrap().unwrap();
         assert_eq!(std::fs::read_to_string(&log).unwrap(), format!("{before}end"));
     });

@@ -122,7 +122,7 @@ fn a_port_of_the_engines_choice_is_told_and_limits_are_set() {
         let memory = 32 << 20;
         assert_eq!(docker(&["inspect", "-f", told, &running.id]), format!("{memory} {memory} 500000000 20"));
         let command = ["/bin/sh", "-c", "ulimit -n; echo $A; exit 3"].map(str::to_owned);
-        let executed = world.fleet.exec(&running.id, &command, &[("A".to_owned(), "b c".to_owned())]).await.unwrap();
+        let executed = world.fleet.exec(&running.id, &command, &[("A".to_owned(), "b c".to_owned())], |_| {}).await.unwrap();
         assert_eq!((executed.code, String::from_utf8(executed.output).unwrap()), (3, "100\nb c\n".to_owned()));
     });
 }

@@ -151,7 +151,8 @@ impl Engine {
             return;
         }
         let reaches = reaches(&self.workspace, self.kernel.state());
-        let known = if reaches.len() == 1 { known } else { Vec::new() };
+        // That one which a command has made is not there says that it is gone only where there is one engine to ask.
+        let known: Vec<_> = known.into_iter().filter(|known| reaches.len() == 1 || !known.caught).collect();
         for reach in &reaches {
             self.runtime.listen(reach, known.clone(), &self.tell);
         }

@@ -94,7 +94,13 @@ impl Turn<'_> {
         if !keeps_goal && !keeps_phase {
             targets.extend(self.targets_within(at));
         }
-        if working || survived || checking {
+        let services = targets.iter().filter_map(|(_, target)| target.service().cloned()).collect::<Vec<Owner>>();
+        // Of what is ended with the attempt nobody is asked any more how it is.
+        let mut asking = false;
+        for service in &services {
+            asking |= self.stop_asking(service);
+        }
+        if working || survived || checking || asking {
             // The command of a check is killed however gently the place is ended.
             let stop = if survived || !working { StopPolicy::KILL } else { StopPolicy::TERM };
             // Above every resource: the command is ended before what it uses.

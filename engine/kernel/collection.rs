@@ -223,6 +223,9 @@ impl State {
         let leaking = self.goals.values().flat_map(|goal| goal.leaks.values());
         let leaking = leaking.filter_map(|leak| leak.scope.as_deref().or(leak.process.as_ref().map(|process| process.scope.as_str())));
         let starts = |effect: &Effect| !matches!(effect, Effect::End { .. } | Effect::Sweep { .. } | Effect::Limit { .. } | Effect::Forget);
+        // The command of a check is in a scope of an attempt, and a health check has its permit for as long as its service runs.
+        let asks = |effect: &Effect| matches!(effect, Effect::Ask { .. }) && !is_of_attempt(scope);
+        let starts = |effect: &Effect| starts(effect) && !asks(effect);
         let starting = |open: &Open| open.owner.goal.as_str() == goal && open.process.is_none() && starts(&open.effect);
         marked.chain(made).map(|process| process.scope.as_str()).chain(leaking).any(|known| known == scope)
             || engine && self.effects.values().any(starting)
@@ -233,6 +236,12 @@ impl State {
         let goal = self.goals.get(scope.split('/').next().unwrap_or_default());
         goal.is_some_and(|goal| goal.is_running() || goal.falling)
     }
+}
+
+/// Whether a scope is one of those that commands have by turns: `goal/a0`, `goal/a1`, …
+fn is_of_attempt(scope: &str) -> bool {
+    let number = scope.split_once('/').and_then(|(_, last)| last.strip_prefix('a'));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl Turn<'_> {

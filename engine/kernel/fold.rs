@@ -222,12 +222,13 @@ impl State {
         match (&effect, seen) {
             (Effect::Serve { .. }, Seen::Started { process }) => resource.process = Some(process.clone()),
             (Effect::Serve { .. }, Seen::Exited { exit, survivors, usage, .. }) => {
+                resource.recovers_no_more();
                 resource.exit = Some(*exit);
                 resource.usage = *usage;
                 let evidence = want.map_or_else(|| exit.to_string(), |want| format!("{want} ({exit})"));
                 match (resource.state, survivors.is_empty()) {
                     (state, true) if state.is_live() => self.move_resource(at, &owner, ResourceInput::Gone, &evidence)?,
-                    (ResourceState::Creating | ResourceState::Ready, false) => {
+                    (ResourceState::Creating | ResourceState::Ready | ResourceState::Unhealthy, false) => {
                         self.move_resource(at, &owner, ResourceInput::Failing, &evidence)?;
                     }
                     _ => {}
@@ -312,6 +313,9 @@ impl State {
             resource.state.on(input).ok_or_else(|| misfit(format!("{owner} is {} and cannot be {input:?}", resource.state.word())))?;
         if next != resource.state {
             resource.since = at;
+        }
+        if next == ResourceState::Gone {
+            resource.recovers_no_more();
         }
         resource.state = next;
         resource.ended_by_us |= input == ResourceInput::Stopping;

@@ -34,6 +34,7 @@ use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::base::time::Span;
 use crate::manifest::check::CheckKind;
+use crate::manifest::phase::Phase;
 use crate::manifest::resource::HealthCheck;
 
 /// How often a health check is asked where the manifest does not say, as with Compose.
@@ -83,10 +84,25 @@ impl Resource {
         stands && self.process.is_some() && self.exit.is_none() && self.restarts.next.is_none()
     }
 
+    /// Folds its end: its recovery is waited for no longer. Whether it is started again is another matter, with a time of its own.
+    pub(super) fn recovers_no_more(&mut self) {
+        if self.is_sick() {
+            self.restarts.away = None;
+        }
+    }
+
     /// Whether it runs and is unhealthy.
     pub fn is_sick(&self) -> bool {
         self.state == ResourceState::Unhealthy && self.is_up()
     }
+}
+
+/// How long it may take until a service that is asked has answered once more.
+pub(super) fn next_answer(spec: &Phase, name: &Name) -> Span {
+    let health = spec.resources.get(name).and_then(|resource| resource.healthcheck.as_ref());
+    let interval = health.and_then(|health| health.interval).unwrap_or(INTERVAL);
+    let timeout = health.and_then(|health| health.timeout).unwrap_or(super::readiness::LOOK_TIMEOUT);
+    Span(interval.0.saturating_add(timeout.0))
 }
 
 impl Turn<'_> {
@@ -105,14 +121,15 @@ impl Turn<'_> {
     pub(super) fn watch_health(&mut self, owner: &Owner) {
         let Some(made) = self.state.resource(owner).filter(|made| made.is_up()) else { return };
         let at = At { run: made.run.clone(), phase: made.phase };
+        self.promise_recovery(owner);
         let Some(name) = owner.resource.clone() else { return };
-        let Some(health) = self.health_check(made).filter(|health| health.asks()) else { return };
+        let made = self.state.resource(owner);
+        let Some(health) = made.and_then(|made| self.health_check(made)).filter(|health| health.asks()) else { return };
         let (timeout, interval) = (health.timeout.unwrap_or(super::readiness::LOOK_TIMEOUT), health.interval.unwrap_or(INTERVAL));
         let about = About::Ready { run: at.run.clone(), phase: at.phase, resource: name.clone() };
         let patience = Patience { timeout, retries: None, interval: (interval, interval), until: None };
         self.live.failures.remove(owner);
         self.stand(about, Asker::Health { at, resource: name }, patience);
-        self.promise_recovery(owner);
     }
 
     /// A health check has an answer. False where there is nothing to ask about any more.

@@ -306,15 +306,15 @@ impl Turn<'_> {
     /// Stops asking whether a service is well, or ready again. A command that is at it is done first; true where there is one.
     pub(super) fn stop_asking(&mut self, owner: &Owner) -> bool {
         let about = |question: &Question| match &question.asker {
-            Asker::Returned { at, resource } | Asker::Health { at, resource } => Some((at.clone(), resource.clone())),
-            Asker::Check { .. } | Asker::Ready { .. } => None,
+            Asker::Returned { at, resource } | Asker::Health { at, resource } if owner.resource.as_ref() == Some(resource) => {
+                Some(at.clone())
+            }
+            _ => None,
         };
-        let asked: Vec<(QuestionId, At, Name)> =
-            self.live.questions.iter().filter_map(|(id, question)| about(question).map(|(at, name)| (*id, at, name))).collect();
+        let asked: Vec<(QuestionId, At)> = self.live.questions.iter().filter_map(|(id, question)| Some((*id, about(question)?))).collect();
         let mut at_work = false;
-        for (id, at, name) in asked {
-            let place = self.owner(&at).map(|place| Owner { resource: Some(name), ..place });
-            if place.as_ref() != Some(owner) {
+        for (id, at) in asked {
+            if self.owner(&at).is_none_or(|place| place.goal != owner.goal || place.phase != owner.phase) {
                 continue;
             }
             match self.live.questions.get_mut(&id) {

@@ -247,7 +247,10 @@ impl State {
     pub(super) fn back_by(&self, made: &Resource) -> Option<Timestamp> {
         let run = self.run(&made.run)?;
         let spec = &run.plan.phases.get(made.phase.at())?.spec;
-        Some(made.restarts.away? + super::readiness::patience(spec, made.owner.resource.as_ref()?))
+        let name = made.owner.resource.as_ref()?;
+        let by = made.restarts.away? + super::readiness::patience(spec, name);
+        // One that runs and is not well is asked less often than one that begins: it has one chance in any case.
+        Some(if made.is_sick() { by + super::health::next_answer(spec, name) } else { by })
     }
 
     /// Whether a service is away and may still be back in time.

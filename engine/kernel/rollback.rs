@@ -261,7 +261,7 @@ impl Turn<'_> {
         let made = made.filter(|made| made.run == back.of.run && made.attempt == back.attempt && !made.ended_by_us);
         made.is_some_and(|made| match back.step {
             Step::Serve(_) => made.process.is_some() || made.exit.is_some() || made.restarts.done > 0,
-            _ => made.state == ResourceState::Ready,
+            _ => made.was_ready(),
         })
     }
 

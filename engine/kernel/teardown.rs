@@ -106,6 +106,14 @@ impl Target {
             Self::Processes(owner, _) | Self::Made(owner) => owner,
         }
     }
+
+    /// The service that it is, where it is one.
+    pub(super) const fn service(&self) -> Option<&Owner> {
+        match self {
+            Self::Processes(owner, _) if owner.resource.is_some() => Some(owner),
+            Self::Processes(..) | Self::Made(_) => None,
+        }
+    }
 }
 
 /// A teardown under way.
@@ -217,7 +225,7 @@ impl Turn<'_> {
     /// Asks for the end of a place, for the first time or again.
     fn go_on(&mut self, id: TeardownId, owner: Owner, effect: Effect, tries: u32) {
         if matches!(effect, Effect::End { .. }) && owner.resource.is_some() && self.stop_asking(&owner) {
-            self.end_asking(&owner);
+            self.end_asking(id, &owner);
         }
         let asked = self.request(owner.clone(), effect.clone(), Waiter::Teardown(id));
         if let Some(teardown) = self.live.teardowns.get_mut(&id) {
@@ -225,16 +233,20 @@ impl Turn<'_> {
         }
     }
 
-    /// Kills the command that asks whether a service is ready which is ended now. Where an attempt is at work in its phase it is left to
-    /// its own timeout: that place is not ours to end.
-    fn end_asking(&mut self, owner: &Owner) {
+    /// Kills the command that asks whether a service is well which is ended now, and waits for its end: what comes next in its phase must
+    /// not meet that. Where an attempt is at work in its phase it is left to its own timeout: that place is not ours to end.
+    fn end_asking(&mut self, id: TeardownId, owner: &Owner) {
         let place = Owner { resource: None, ..owner.clone() };
         let busy = self.live.runs.iter().any(|(run, live)| {
             let attempts = live.attempts.keys().map(|phase| At { run: run.clone(), phase: *phase });
             attempts.into_iter().any(|at| self.owner(&at).as_ref() == Some(&place))
         });
         if !busy {
-            self.request(place, Effect::End { stop: StopPolicy::KILL }, Waiter::Nobody);
+            let effect = Effect::End { stop: StopPolicy::KILL };
+            let asked = self.request(place.clone(), effect.clone(), Waiter::Teardown(id));
+            if let Some(teardown) = self.live.teardowns.get_mut(&id) {
+                teardown.open.insert(asked, Going { owner: place, effect, tries: 1 });
+            }
         }
     }
 

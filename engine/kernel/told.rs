@@ -52,6 +52,9 @@ impl Turn<'_> {
     pub(super) fn told(&mut self, container: &str, told: Told) {
         let found = self.state.live_resources().find(|resource| resource.is_caught_container(container));
         let Some(resource) = found.filter(|resource| resource.is_news(&told)) else { return };
+        if matches!(told, Told::Ended { .. } | Told::Removed) {
+            self.live.sick.remove(container);
+        }
         self.record(Record::Told { owner: resource.owner.clone(), told });
     }
 }
@@ -69,9 +72,11 @@ impl State {
         match told {
             Told::Started { process } => {
                 (made.process, made.exit, made.usage) = (Some(process.clone()), None, Usage::default());
+                made.restarts.away = None;
                 made.stands(at, ResourceState::Ready, "it runs");
             }
             Told::Ended { exit, usage } => {
+                made.recovers_no_more();
                 (made.exit, made.usage) = (Some(*exit), *usage);
                 let how = want.map_or_else(|| format!("it ended with {exit}"), |want| format!("{want} ({exit})"));
                 made.stands(at, ResourceState::Unhealthy, &how);

@@ -4,7 +4,7 @@ use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use futures_util::StreamExt as _;
 
-use super::error::DockerError;
+use super::error::{DockerError, unless_missing};
 use super::fleet::Fleet;
 
 /// How much of a command's output is kept, in bytes: the end of it.
@@ -23,11 +23,17 @@ impl Fleet {
     /// Runs a command inside a running container, with variables beside the container's own.
     ///
     /// It has no deadline of its own. Where the caller gives up, the command goes on inside: the container engine has no way to end it
-    /// but with its container.
+    /// but with its container. Before it begins `begins` is told its id, by which [`Self::exec_runs`] finds it.
     ///
     /// # Errors
     /// Where the container is not this workspace's, is not there, or does not run.
-    pub async fn exec(&self, id: &str, command: &[String], env: &[(String, String)]) -> Result<Executed, DockerError> {
+    pub async fn exec(
+        &self,
+        id: &str,
+        command: &[String],
+        env: &[(String, String)],
+        begins: impl FnOnce(&str),
+    ) -> Result<Executed, DockerError> {
         const DOING: &str = "run a command in a container";
         self.must_own(DOING, id).await?;
         let client = &self.engine.client;
@@ -39,6 +45,7 @@ impl Fleet {
             ..ExecConfig::default()
         };
         let exec = client.create_exec(id, config).await.map_err(DockerError::of(DOING))?.id;
+        begins(&exec);
         let mut output = Vec::new();
         if let StartExecResults::Attached { output: mut said, .. } = client.start_exec(&exec, None).await.map_err(DockerError::of(DOING))? {
             while let Some(piece) = said.next().await {
@@ -55,5 +62,18 @@ impl Fleet {
             Some(code) if seen.running != Some(true) => Ok(Executed { code, output }),
             _ => Err(DockerError::Answer { doing: DOING, lacking: "its exit code" }),
         }
+    }
+}
+
+impl Fleet {
+    /// The process of a command inside that still runs, as the container engine's host numbers it; none where it has ended, or is not known
+    /// any more.
+    ///
+    /// # Errors
+    /// Where the container engine does not tell.
+    pub async fn exec_runs(&self, exec: &str) -> Result<Option<u32>, DockerError> {
+        let seen = unless_missing("look at a command in a container", self.engine.client.inspect_exec(exec).await)?;
+        let runs = seen.filter(|seen| seen.running == Some(true));
+        Ok(runs.map(|seen| seen.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default()))
     }
 }

@@ -4,6 +4,7 @@ use super::contain::ContainError;
 use super::fleets::Fleets;
 use crate::adapters::docker::exec::Executed;
 use crate::adapters::docker::standing::{Health, Standing};
+use crate::adapters::process::foreign::kill_in;
 use crate::base::time::Span;
 use crate::kernel::answer::Answer;
 use crate::kernel::fault::Fault;
@@ -47,12 +48,24 @@ pub(super) async fn stands(fleets: &Fleets, reach: &Reach, container: Option<&st
     }
 }
 
-/// Runs a command inside a container. Exit 0 is pass, 1 to 125 fail; anything else is no answer.
+/// Runs a command inside a container. Exit 0 is pass, 1 to 125 fail; anything else is no answer. One that goes on after its time was over
+/// has no second beside it.
 pub(super) async fn execute(fleets: &Fleets, reach: &Reach, container: Option<&str>, argv: &[String]) -> Answer {
     let Some(id) = container else { return Answer::fail(Fault::ServiceExited, "its container is gone") };
-    let executed = async { Ok(fleets.find(reach).await?.exec(id, argv, &[]).await?) };
+    let executed = async {
+        let fleet = fleets.find(reach).await?;
+        if let Some(before) = fleets.asked_inside(id)
+            && fleet.exec_runs(&before).await?.is_some()
+        {
+            return Ok(None);
+        }
+        let executed = fleet.exec(id, argv, &[], |exec| fleets.asks_inside(id, exec)).await?;
+        fleets.asked_no_more(id);
+        Ok(Some(executed))
+    };
     let executed: Executed = match executed.await {
-        Ok(executed) => executed,
+        Ok(Some(executed)) => executed,
+        Ok(None) => return Answer::unknown(Fault::TimedOut, "its command of before has not ended"),
         Err(error) => return broken(&error),
     };
     let output = String::from_utf8_lossy(&executed.output);
@@ -64,6 +77,16 @@ pub(super) async fn execute(fleets: &Fleets, reach: &Reach, container: Option<&s
         126 => Answer::unknown(Fault::Permission, format!("its command cannot be executed in the container{last}")),
         code @ 1..=125 => Answer::fail(Fault::CheckFailed, format!("exit {code}{last}")),
         code => Answer::unknown(Fault::CheckerBroken, format!("its command ended with {code}{last}")),
+    }
+}
+
+/// Kills a command inside a container whose time is over. One in a container engine elsewhere goes on: it is not seen from here.
+pub(super) async fn give_up(fleets: &Fleets, reach: &Reach, container: Option<&str>) {
+    let Some((id, exec)) = container.and_then(|id| Some((id, fleets.asked_inside(id)?))) else { return };
+    let Ok(fleet) = fleets.find(reach).await else { return };
+    if let Ok(Some(pid)) = fleet.exec_runs(&exec).await {
+        // Where it would not go, the next one finds it and does not begin.
+        drop(kill_in(pid, id));
     }
 }
 

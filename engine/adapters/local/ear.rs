@@ -5,6 +5,7 @@
 //! looked at once it is there again, so that nothing that happened meanwhile is missed.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +18,6 @@ use super::container_meter::ContainerMeter;
 use super::fleets::Fleets;
 use crate::adapters::clock::HostClock;
 use crate::adapters::docker::changes::{Change, ChangeKind};
-use crate::adapters::docker::connection::socket_of;
 use crate::adapters::docker::fleet::Fleet;
 use crate::adapters::docker::standing::{Health, Standing};
 use crate::adapters::docker::stop::Ended;
@@ -40,18 +40,22 @@ const BEFORE: Span = Span::seconds(5);
 
 /// Who listens to container engines.
 #[derive(Debug, Default)]
-pub(super) struct Ears(Mutex<HashSet<Reach>>);
+pub(super) struct Ears {
+    /// How they were reached.
+    reaches: Mutex<HashSet<Reach>>,
+    /// The sockets behind which they were found.
+    engines: Arc<Mutex<HashSet<PathBuf>>>,
+}
 
 impl Ears {
     /// Begins to listen to an engine, where nobody does yet. These of its containers are known already.
     pub(super) fn listen(&self, fleets: &Arc<Fleets>, reach: &Reach, known: Vec<Known>, tell: &Tell) {
-        // One engine is listened to once, however it is reached.
-        let reach = socket_of(&reach.env()).map_or_else(|| reach.clone(), |socket| Reach::at(&socket));
-        if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reach.clone()) {
+        if !self.reaches.lock().unwrap_or_else(PoisonError::into_inner).insert(reach.clone()) {
             return;
         }
-        let ear = Ear { fleets: Arc::clone(fleets), tell: tell.clone(), known: HashMap::new() };
-        drop(tokio::spawn(ear.hear(reach, known)));
+        let engines = Arc::clone(&self.engines);
+        let ear = Ear { fleets: Arc::clone(fleets), tell: tell.clone(), known: HashMap::new(), engines, engine: None };
+        drop(tokio::spawn(ear.hear(reach.clone(), known)));
     }
 }
 
@@ -70,6 +74,9 @@ struct Ear {
     fleets: Arc<Fleets>,
     tell: Tell,
     known: HashMap<String, Heard>,
+    engines: Arc<Mutex<HashSet<PathBuf>>>,
+    /// Which of them it has.
+    engine: Option<PathBuf>,
 }
 
 impl Ear {
@@ -78,22 +85,43 @@ impl Ear {
         self.known.extend(known.into_iter().map(|Known { goal, id, caught }| (id, Heard::of(goal, caught))));
         loop {
             if let Ok(fleet) = self.fleets.find(&reach).await {
+                if !self.takes(&fleet) {
+                    return;
+                }
                 let since = clock.now().0.saturating_sub(BEFORE.0);
                 let mut changes = pin!(fleet.changes(crate::base::time::Timestamp(since)));
                 // What is told from here on is not missed while they are looked at.
+                let mut hears = true;
                 for id in self.known.keys().cloned().collect::<Vec<_>>() {
-                    self.look(&fleet, &id).await;
+                    hears &= self.look(&fleet, &id).await;
                 }
-                while let Some(Ok(change)) = changes.next().await {
-                    self.changed(&fleet, change).await;
+                while hears && let Some(Ok(change)) = changes.next().await {
+                    // What was not seen now is never told again: all of them are looked at anew.
+                    hears = self.changed(&fleet, change).await;
                 }
             }
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    /// Looks at one that is known. An engine that gives no answer tells nothing.
-    async fn look(&mut self, fleet: &Fleet, id: &str) {
+    /// Whether this engine is for it to listen to: however it is reached, one does so. Another engine may have come in its place.
+    fn takes(&mut self, fleet: &Fleet) -> bool {
+        let Some(socket) = fleet.engine().socket() else { return true };
+        let socket = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.engine.as_ref() == Some(&socket) {
+            return true;
+        }
+        if let Some(before) = self.engine.take() {
+            engines.remove(&before);
+        }
+        let free = engines.insert(socket.clone());
+        self.engine = free.then_some(socket);
+        free
+    }
+
+    /// Looks at one that is known. False where the engine gives no answer.
+    async fn look(&mut self, fleet: &Fleet, id: &str) -> bool {
         let caught = self.known.get(id).is_some_and(|heard| heard.caught);
         match fleet.standing(id).await {
             Ok(Some(standing)) if standing.running => {
@@ -108,8 +136,11 @@ impl Ear {
                 }
             }
             Ok(None) if caught => self.removed(id),
-            Ok(None) | Err(_) => {}
+            // It is in another engine, or has ended: whoever has started it knows.
+            Ok(None) => drop(self.known.remove(id)),
+            Err(_) => return false,
         }
+        true
     }
 
     /// How it is, where somebody asks for that and it is known.
@@ -122,7 +153,8 @@ impl Ear {
         self.tell.say(Input::Health { container: id.to_owned(), well });
     }
 
-    async fn changed(&mut self, fleet: &Fleet, Change { id, label, kind }: Change) {
+    /// Something has happened. False where it could not be seen what.
+    async fn changed(&mut self, fleet: &Fleet, Change { id, label, kind }: Change) -> bool {
         let caught = label.origin == Origin::Caught;
         self.known.entry(id.clone()).or_insert_with(|| Heard::of(label.owner.goal.clone(), caught));
         match kind {
@@ -137,16 +169,14 @@ impl Ear {
                     || matches!(fleet.standing(&id).await, Ok(Some(standing)) if standing.ended.is_some_and(|ended| ended.oom));
                 self.ended(&id, Ended { code, oom, at: None });
             }
-            ChangeKind::Health => {
-                if let Ok(Some(standing)) = fleet.standing(&id).await
-                    && standing.running
-                {
-                    self.health(&id, standing);
-                }
-            }
+            ChangeKind::Health => match fleet.standing(&id).await {
+                Ok(standing) => standing.into_iter().filter(|standing| standing.running).for_each(|standing| self.health(&id, standing)),
+                Err(_) => return false,
+            },
             ChangeKind::Renamed(name) => self.tell(&id, Told::Renamed { name }),
             ChangeKind::Removed => self.removed(&id),
         }
+        true
     }
 
     /// It runs, by one look: what is told late may be over.

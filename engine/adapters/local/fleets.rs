@@ -28,12 +28,14 @@ pub(super) struct Fleets {
     met: Mutex<HashMap<Reach, Fleet>>,
     starting: Mutex<HashMap<Owner, Stop>>,
     meters: Mutex<HashMap<String, Arc<ContainerMeter>>>,
+    /// The commands that ask inside of containers, by the containers.
+    inside: Mutex<HashMap<String, String>>,
 }
 
 impl Fleets {
     pub(super) fn new(workspace: &str, containment: Arc<Containment>) -> Self {
-        let (met, starting, meters) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { workspace: workspace.to_owned(), containment, met, starting, meters }
+        let (met, starting, meters, inside) = (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+        Self { workspace: workspace.to_owned(), containment, met, starting, meters, inside }
     }
 
     /// The workspace's id, as labels carry it.
@@ -108,6 +110,21 @@ impl Fleets {
     /// The same of one that is known by its id.
     pub(super) fn forget_meter(&self, id: &str) {
         lock(&self.meters).remove(id);
+    }
+
+    /// The last command that asked inside of a container, where it was not seen to end.
+    pub(super) fn asked_inside(&self, id: &str) -> Option<String> {
+        lock(&self.inside).get(id).cloned()
+    }
+
+    /// A command begins to ask inside of a container.
+    pub(super) fn asks_inside(&self, id: &str, command: &str) {
+        lock(&self.inside).insert(id.to_owned(), command.to_owned());
+    }
+
+    /// It has ended.
+    pub(super) fn asked_no_more(&self, id: &str) {
+        lock(&self.inside).remove(id);
     }
 
     /// Stops what is being started at a place.

@@ -63,6 +63,9 @@ async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(EffectId
                     answer = asked => answer,
                     () = tokio::time::sleep(timeout.std()) => Answer::unknown(Fault::TimedOut, format!("its command took longer than {timeout}")),
                 };
+                if matches!(answer.fault, Some(Fault::TimedOut | Fault::Stopped)) {
+                    super::container_probe::give_up(&runtime.fleets, &reach, container.as_deref()).await;
+                }
                 runtime.inquiries.end(&owner, inquiry);
                 answer
             }

@@ -1,4 +1,5 @@
-//! What is used in a control group that somebody else made: a container's, by its container engine. Looks only.
+//! What is used in a control group that somebody else made: a container's, by its container engine. Looks, and one end: that of a process
+//! which was started in it for us.
 //!
 //! | figure | version 2 | version 1 |
 //! |---|---|---|
@@ -8,15 +9,32 @@
 //!
 //! The group goes with its last process, and so do its figures: whoever wants them looks while it lives.
 
+use std::io;
 use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
 
 use super::cgroup::files;
 use super::cgroup::hierarchy::{Hierarchies, Place};
+use super::identity::{open_pid, send};
 use super::limits::Limit;
 use super::usage::{Now, Usage};
 
 /// What version 1 calls no limit: the largest number of bytes in whole pages.
 const UNLIMITED: u64 = 1 << 62;
+
+/// Kills a process where it is in a group of this name, and whoever has its number otherwise not. Whether it was there.
+///
+/// # Errors
+/// Where it may not be looked at or signalled.
+pub fn kill_in(pid: u32, name: &str) -> io::Result<bool> {
+    // First the handle, then the look: what is found there is what is killed.
+    let Some(process) = open_pid(pid)? else { return Ok(false) };
+    if ForeignGroup::of(pid, name).is_none() {
+        return Ok(false);
+    }
+    send(&process, Signal::KILL)
+}
 
 /// A control group that somebody else made, for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
