@@ -14,6 +14,7 @@ mod endings;
 mod endpoint;
 mod endpoint_commands;
 mod endpoint_hosts;
+mod endpoint_volumes;
 mod goals;
 mod grace;
 mod health;

@@ -1,6 +1,7 @@
 //! The Docker endpoint in front of a real engine, with the clients that people use.
 
 mod clients;
+mod nameless;
 mod strangers;
 mod wire;
 

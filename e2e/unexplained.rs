@@ -11,6 +11,9 @@ fn make(kind: &str, workspace: &str, effect: Option<&str>, name: &str) {
     for (key, value) in labels.into_iter().chain(effect.map(|effect| ("effect", effect))) {
         args.extend(["--label".to_owned(), format!("io.opensculpt.{key}={value}")]);
     }
+    if name.ends_with("nameless") {
+        args.extend(["--label", "io.opensculpt.nameless="].map(str::to_owned));
+    }
     args.push(name.to_owned());
     docker(&args.iter().map(String::as_str).collect::<Vec<_>>());
 }
@@ -31,6 +34,7 @@ fn world() -> (Workspace, String) {
         ("network", "", Some("999"), "net"),
         ("volume", "", Some("999"), "brief"),
         ("volume", "", None, "data"),
+        ("volume", "", None, "nameless"),
         ("network", "0", Some("999"), "foreign"),
         ("volume", "0", Some("999"), "foreign"),
     ] {
@@ -57,11 +61,14 @@ fn networks_and_volumes_that_no_record_knows_are_collected_and_data_is_not() {
     let dry = workspace.sculpt("gc --dry-run --json").run().expect(0);
     let things = dry.json()["things"].as_array().unwrap().clone();
     let said: Vec<(&str, &str)> = things.iter().map(|thing| (thing["kind"].as_str().unwrap(), thing["reason"].as_str().unwrap())).collect();
-    assert_eq!(said, [("network", "unexplained"), ("volume", "unexplained")], "{}", dry.said());
+    let volume = ("volume", "unexplained");
+    // One without a name that no container has is nobody's data.
+    assert_eq!(said, [("network", "unexplained"), volume, volume], "{}", dry.said());
     assert!(dry.err.contains(&format!("the volume {id}-data was made for leak, and no record knows it")), "{}", dry.said());
     let done = workspace.sculpt("gc --json").run().expect(0);
     assert_eq!(done.json()["things"].as_array(), Some(&things), "{}", done.said());
     assert!(!is_there("network", &format!("{id}-net")) && !is_there("volume", &format!("{id}-brief")));
+    assert!(!is_there("volume", &format!("{id}-nameless")));
     expect_others_and_remove_them(&id);
     workspace.sculpt("down leak --volumes").run().expect(0);
     expect_nothing_in_docker(&workspace, "collected");
@@ -77,6 +84,7 @@ fn an_engine_that_begins_ends_them_too() {
     // Any command that needs an engine begins one.
     workspace.sculpt("verify leak").run().expect(0);
     assert!(!is_there("network", &format!("{id}-net")) && !is_there("volume", &format!("{id}-brief")));
+    assert!(!is_there("volume", &format!("{id}-nameless")));
     expect_others_and_remove_them(&id);
     workspace.sculpt("down leak --volumes").run().expect(0);
     expect_nothing_in_docker(&workspace, "recovered");

@@ -4,7 +4,7 @@ use opensculpt::adapters::docker::error::DockerError;
 use opensculpt::adapters::docker::list::Kind;
 use opensculpt::adapters::docker::spec::{Join, Mount, MountSource};
 
-use super::fixture::{docker, with_docker};
+use super::fixture::{IMAGE, docker, with_docker};
 
 #[test]
 fn volumes_are_kept_networks_are_joined_and_all_of_it_is_listed() {
@@ -80,5 +80,33 @@ fn what_cannot_be_listed_is_not_nothing() {
         std::fs::remove_file(&there).unwrap();
         let lost = fleet.list().await;
         assert!(matches!(lost, Err(DockerError::Lost { .. })), "{lost:?}");
+    });
+}
+
+#[test]
+fn a_volume_without_a_name_goes_with_the_last_container_that_has_it_and_any_other_stays() {
+    with_docker("a volume without a name", |world| async move {
+        let there = |name: &str| docker(&["volume", "ls", "-q"]).lines().any(|line| line == name);
+        let name = |what: &str| format!("{}-{what}", world.workspace);
+        let ours = format!("io.opensculpt.workspace={}", world.workspace);
+        docker(&["volume", "create", "--label", &ours, "--label", "io.opensculpt.nameless=", &name("nameless")]);
+        docker(&["volume", "create", "--label", &ours, &name("named")]);
+        docker(&["volume", "create", "--label", "io.opensculpt.nameless=", &name("theirs")]);
+        let mut spec = world.spec("shop/db", "sleep 86400");
+        for what in ["nameless", "named", "theirs"] {
+            spec.mounts.push(Mount { source: MountSource::Volume(name(what)), target: format!("/{what}"), read_only: false });
+        }
+        let id = world.start(&spec).await;
+        // The engine would let it go while this one has it.
+        let other = docker(&["create", "--volumes-from", &id, IMAGE, "true"]);
+        world.fleet.remove(&id).await.unwrap();
+        let while_had = there(&name("nameless"));
+        docker(&["rm", &other]);
+        let id = world.start(&spec).await;
+        world.fleet.remove(&id).await.unwrap();
+        let left = ["nameless", "named", "theirs"].map(|what| there(&name(what)));
+        docker(&["volume", "rm", &name("theirs")]);
+        assert!(while_had, "another container has it");
+        assert_eq!(left, [false, true, true]);
     });
 }

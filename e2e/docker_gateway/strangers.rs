@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a call is refused with.
-fn refused(endpoint: &Endpoint, args: &[&str]) -> String {
+pub(super) fn refused(endpoint: &Endpoint, args: &[&str]) -> String {
     let output = endpoint.command("docker", args).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && error.contains("sculpt: refused"), "{args:?}: {error}");
@@ -11,10 +11,10 @@ fn refused(endpoint: &Endpoint, args: &[&str]) -> String {
 }
 
 /// Removes what a test makes of a stranger's.
-struct Strangers(Vec<Vec<String>>);
+pub(super) struct Strangers(pub(super) Vec<Vec<String>>);
 
 impl Strangers {
-    fn remove(&mut self, args: &[&str]) {
+    pub(super) fn remove(&mut self, args: &[&str]) {
         self.0.insert(0, args.iter().map(|arg| (*arg).to_owned()).collect());
     }
 }
@@ -27,7 +27,7 @@ impl Drop for Strangers {
     }
 }
 
-const SLEEP: [&str; 3] = ["/bin/busybox", "sleep", "3600"];
+pub(super) const SLEEP: [&str; 3] = ["/bin/busybox", "sleep", "3600"];
 
 #[test]
 fn a_committed_container_hands_on_no_label() {

@@ -21,6 +21,8 @@ pub const EFFECT: &str = "io.opensculpt.effect";
 pub const SPEC: &str = "io.opensculpt.spec";
 /// A random value, another one for each container: no image can know it before the container is made. Earlier versions wrote none.
 pub const NONCE: &str = "io.opensculpt.nonce";
+/// On a volume whose only name is the one that the container engine gave it: it is nobody's data, and goes with the last container that has it.
+pub const NAMELESS: &str = "io.opensculpt.nameless";
 
 /// The workspace for which an image was built. An image has keys of its own: a container inherits the labels of its image, and whoever else
 /// starts one from it would have a container that looks like ours.

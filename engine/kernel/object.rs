@@ -6,6 +6,7 @@
 //! | made by a command that is still at work, of which nothing is to stay | explained: it is ended with that command |
 //! | a network, otherwise | nobody's: it is ended as whoever runs in an unknown scope is |
 //! | a volume of a command of which nothing was to stay, and that has ended | the same |
+//! | a volume without a name that no container has any more | the same, whoever made it; where one has it, it goes with that |
 //! | any other volume | data, which somebody may have been told to keep: it is never removed by guess, and said |
 
 use super::action::EffectId;

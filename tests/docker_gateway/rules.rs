@@ -257,3 +257,76 @@ fn a_look_that_runs_a_command_in_a_container_is_an_act() {
     }
     assert_eq!(judged(&call("GET", "/libpod/containers/c/json"), "", &Facts::default()), Verdict::Pass);
 }
+
+/// The mounts that are sent on, without their labels; each of a volume has those.
+fn mounts(body: &Value, facts: &Facts) -> Value {
+    let body = rewritten(judged(&call("POST", "/containers/create"), &body.to_string(), facts));
+    let mut mounts = body["HostConfig"].get("Mounts").cloned().unwrap_or_else(|| json!([]));
+    for mount in mounts.as_array_mut().unwrap().iter_mut().filter(|mount| mount["Type"] == "volume") {
+        let mut options = mount.as_object_mut().unwrap().remove("VolumeOptions").unwrap();
+        let labels = options.as_object_mut().unwrap().remove("Labels").unwrap();
+        assert_eq!(labels["io.opensculpt.workspace"], "w1");
+        assert_eq!(labels.get("io.opensculpt.nameless").is_some(), mount.get("Source").is_none(), "{mount}");
+        if options != json!({}) {
+            mount["VolumeOptions"] = options;
+        }
+    }
+    mounts
+}
+
+#[test]
+fn each_volume_without_a_name_is_asked_for_as_a_mount_that_is_labelled() {
+    let volume = |target: &str| json!({ "Type": "volume", "Target": target });
+    let targets = |targets: &[&str]| targets.iter().map(|target| (*target).to_owned()).collect();
+    let found = |thing, wanted: &[&str], standing: Standing| (thing, Found { targets: targets(wanted), ..standing.into() });
+    let facts = Facts(
+        [
+            found(Thing::Image("store".to_owned()), &["/var//db/", "/more", "relative", "/x,source=/"], Standing::Strange),
+            found(Thing::Container("other".to_owned()), &["/more"], Standing::Ours),
+            found(Thing::Volume("mine".to_owned()), &[], Standing::Ours),
+        ]
+        .into(),
+    );
+    for (body, expected) in [
+        (json!({ "Image": "plain" }), json!([])),
+        (json!({ "Image": "store" }), json!([volume("/more"), volume("/var/db")])),
+        (json!({ "Image": "store", "Volumes": { "/more/": {}, "/own": {} } }), json!([volume("/more"), volume("/own"), volume("/var/db")])),
+        (json!({ "image": "store", "HostConfig": { "VolumesFrom": ["other:ro"] } }), json!([volume("/var/db")])),
+        (json!({ "Image": "store", "hostconfig": { "Binds": ["mine:/var/db/:rw"], "Tmpfs": { "/more": "" } } }), json!([])),
+        (
+            json!({ "Image": "store", "HostConfig": { "Mounts": [{ "Type": "tmpfs", "Target": "/more/" }] } }),
+            json!([{ "Type": "tmpfs", "Target": "/more/" }, volume("/var/db")]),
+        ),
+        (
+            json!({ "Volumes": { "/own": {} }, "HostConfig": { "VolumeDriver": "local" } }),
+            json!([{ "Type": "volume", "Target": "/own", "VolumeOptions": { "DriverConfig": { "Name": "local" } } }]),
+        ),
+        (
+            json!({ "HostConfig": { "Mounts": [{ "Type": "volume", "Source": "mine", "Target": "/own" }] } }),
+            json!([{ "Type": "volume", "Source": "mine", "Target": "/own" }]),
+        ),
+    ] {
+        // As objects come from a body or from here, their HostConfig is under the name that was written.
+        let mut same = body.clone();
+        if let Some(host) = same.as_object_mut().unwrap().remove("hostconfig") {
+            same["HostConfig"] = host;
+        }
+        assert_eq!(mounts(&same, &facts), expected, "{body}");
+    }
+    let bound = json!({ "HostConfig": { "Binds": ["/own", "mine:/x", "/ws/a:/y"] } });
+    let host = &rewritten(judged(&call("POST", "/containers/create"), &bound.to_string(), &facts))["HostConfig"];
+    assert_eq!(host["Binds"], json!(["mine:/x", "/ws/a:/y"]));
+    assert_eq!(mounts(&bound, &facts), json!([volume("/own")]));
+}
+
+#[test]
+fn nobody_says_of_a_volume_that_it_has_no_name() {
+    let label = json!({ "io.opensculpt.nameless": "", "app": "x" });
+    let made = rewritten(verdict(
+        &[],
+        &[(Thing::Volume("v".to_owned()), Standing::Absent)],
+        "/volumes/create",
+        &json!({ "Name": "v", "Labels": label }).to_string(),
+    ));
+    assert!(made["Labels"].get("io.opensculpt.nameless").is_none() && made["Labels"]["app"] == "x", "{made}");
+}

@@ -97,6 +97,11 @@ pub(super) fn labels(found: &ContainerInspectResponse) -> Option<&HashMap<String
     found.config.as_ref()?.labels.as_ref()
 }
 
+/// The volumes that a container has.
+pub(super) fn volumes(found: &ContainerInspectResponse) -> impl Iterator<Item = &str> {
+    found.mounts.iter().flatten().filter_map(|mount| mount.name.as_deref()).filter(|name| !name.is_empty())
+}
+
 /// Whether a container's main process lives.
 pub(super) fn runs(found: &ContainerInspectResponse) -> bool {
     found.state.as_ref().is_some_and(|state| state.running == Some(true))

@@ -9,7 +9,7 @@ use crate::base::owner::Owner;
 use crate::base::time::Timestamp;
 
 use super::error::DockerError;
-use super::fleet::{Fleet, labels, runs, timestamp};
+use super::fleet::{Fleet, labels, runs, timestamp, volumes};
 
 /// What it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,12 +43,28 @@ pub struct Found {
     pub image: Option<String>,
     /// The signal that the container wants for its end, where it says.
     pub stop_signal: Option<String>,
+    /// The volumes that a container has.
+    pub volumes: Vec<String>,
+    /// Whether it is a volume without a name, which is its containers'.
+    pub nameless: bool,
 }
 
 impl Found {
     fn of(kind: Kind, id: String, name: String, labels: &HashMap<String, String>) -> Self {
         let owner = labels.get(label::OWNER).and_then(|owner| owner.parse().ok());
-        Self { kind, id, name, owner, label: Label::read(labels), running: false, started_at: None, image: None, stop_signal: None }
+        Self {
+            kind,
+            id,
+            name,
+            owner,
+            label: Label::read(labels),
+            running: false,
+            started_at: None,
+            image: None,
+            stop_signal: None,
+            volumes: Vec::new(),
+            nameless: kind == Kind::Volume && labels.contains_key(label::NAMELESS),
+        }
     }
 }
 
@@ -87,6 +103,7 @@ impl Fleet {
             let state = container.state.as_ref();
             let mut found = Found::of(Kind::Container, id, name, labels(&container).unwrap_or(&HashMap::new()));
             found.running = runs(&container);
+            found.volumes = volumes(&container).map(str::to_owned).collect();
             found.started_at = timestamp(state.and_then(|state| state.started_at.as_deref()));
             if let Some(config) = container.config {
                 (found.image, found.stop_signal) = (config.image, config.stop_signal.filter(|signal| !signal.is_empty()));

@@ -1,5 +1,7 @@
 //! Networks and volumes: passive things that containers share.
 
+use std::collections::HashMap;
+
 use bollard::models::{ImageSummary, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
 
@@ -100,6 +102,23 @@ impl Fleet {
         }
         let none = None::<bollard::query_parameters::RemoveVolumeOptions>;
         removed(name, "remove a volume", self.engine.client.remove_volume(name, none).await)
+    }
+
+    /// Removes a volume of this workspace that has no name, unless a container still has it. Any other stays.
+    pub(super) async fn remove_nameless(&self, name: &str) -> Result<(), DockerError> {
+        let found = unless_missing("inspect a volume", self.engine.client.inspect_volume(name).await)?;
+        if !found.is_some_and(|found| self.owns(Some(&found.labels)) && found.labels.contains_key(label::NAMELESS)) {
+            return Ok(());
+        }
+        // The engine does not count a container that took it over by `--volumes-from` from one that had named it.
+        let by = HashMap::from([("volume".to_owned(), vec![name.to_owned()])]);
+        if !self.engine.door.container_ids(&by).await?.is_empty() {
+            return Ok(());
+        }
+        match self.remove_volume(name).await {
+            Err(DockerError::InUse { .. }) => Ok(()),
+            removed => removed,
+        }
     }
 
     /// Removes what earlier builds for a place have left: images that lost their tag to the newest one. One that a container still is of

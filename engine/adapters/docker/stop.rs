@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use crate::base::time::{Span, Timestamp};
 
 use super::error::{DockerError, status, unless_missing};
-use super::fleet::{Fleet, runs, timestamp};
+use super::fleet::{Fleet, runs, timestamp, volumes};
 
 /// How long a container may live after SIGKILL: a machine under load takes seconds.
 const LAST: Span = Span::seconds(60);
@@ -69,20 +69,23 @@ impl Fleet {
         ended(&found).ok_or(DockerError::Answer { doing: DOING, lacking: "how it ended" })
     }
 
-    /// Removes a container with its anonymous volumes, dead or alive. Removing what is gone is fine.
+    /// Removes a container with its volumes without a name, dead or alive. Removing what is gone is fine.
     ///
     /// # Errors
     /// [`DockerError::NotOurs`] where it is not this workspace's.
     pub async fn remove(&self, id: &str) -> Result<(), DockerError> {
-        if self.own(id).await?.is_none() {
-            return Ok(());
-        }
+        let Some(found) = self.own(id).await? else { return Ok(()) };
         let options = RemoveContainerOptions { v: true, force: true, ..RemoveContainerOptions::default() };
         match self.engine.client.remove_container(id, Some(options)).await {
             // Somebody else is at it: it is removed when they are done.
-            Err(error) if status(&error) == Some(409) => self.until_removed(id).await,
-            removed => unless_missing("remove a container", removed).map(drop),
+            Err(error) if status(&error) == Some(409) => self.until_removed(id).await?,
+            removed => drop(unless_missing("remove a container", removed)?),
         }
+        // The engine takes those that were made with it, and none that was handed on to it.
+        for name in volumes(&found) {
+            self.remove_nameless(name).await?;
+        }
+        Ok(())
     }
 
     async fn signal(&self, id: &str, signal: &str) -> Result<(), DockerError> {

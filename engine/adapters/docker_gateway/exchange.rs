@@ -1,5 +1,6 @@
 //! One request: read, looked up, judged, permitted, forwarded, answered. Bodies that are not judged are streamed, never held.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -124,6 +125,7 @@ impl<A: Audit> Exchange<A> {
         };
         let facts = self.look_up(&mut upstream, &call, rewrite::things(&call, &body)?).await?;
         let id = subject(&call).and_then(|thing| facts.0.get(&thing)?.id.clone());
+        let leaves = subject(&call).filter(|_| call.kind == Kind::ContainerRemove).and_then(|thing| facts.0.get(&thing).cloned());
         let mut outgoing = request.map(|body| held.map_or_else(|| Either::Left(body), |held| Either::Right(Full::from(held))));
         match self.judge(&call, body, facts).await? {
             Verdict::Pass => {}
@@ -143,7 +145,11 @@ impl<A: Audit> Exchange<A> {
             Kind::ImageMake | Kind::ImageLoad => Some(Arc::new(upstream.stock().await?)),
             _ => None,
         };
-        let idle = if call.kind == Kind::ContainerPrune { self.idle(&mut upstream).await? } else { Vec::new() };
+        let leaving = match call.kind {
+            Kind::ContainerPrune => self.idle(&mut upstream).await?,
+            _ => leaves.into_iter().filter(|found| found.standing == Standing::Ours).collect(),
+        };
+        let nameless = self.nameless(&mut upstream, &leaving).await?;
         let pending = Pending::ask(&*self.audit, &described).await?;
         let mut response = self.pass(&mut upstream, &call, outgoing).await?;
         drop(place);
@@ -154,16 +160,19 @@ impl<A: Audit> Exchange<A> {
         let creates =
             matches!(call.kind, Kind::ContainerCreate | Kind::NetworkCreate | Kind::VolumeCreate | Kind::ExecCreate | Kind::Commit);
         let removes = matches!(call.kind, Kind::ContainerPrune | Kind::ImageRemove | Kind::ImagePrune);
-        if !((creates || removes) && status.is_success()) {
+        if !((creates || removes || call.kind == Kind::ContainerRemove) && status.is_success()) {
             pending.done(Outcome::Answered(status.as_u16()));
             return Ok(response);
         }
         let (parts, stream) = response.into_parts();
         let answer = Limited::new(stream, HELD).collect().await.map_err(UpstreamError::Body)?.to_bytes();
-        // These carry no label by which anybody would find them once their container is gone: the outcome holds for them too.
-        for name in idle.iter().flat_map(|found| &found.volumes).filter(|name| is_anonymous(name)) {
+        // They are part of what is removed: the outcome holds for them too.
+        for name in &nameless {
+            if upstream.is_had(name).await? {
+                continue;
+            }
             let (status, _) = upstream.ask("DELETE", &format!("/volumes/{name}"), String::new()).await?;
-            // Gone with its container, or used by another.
+            // Gone with its container, or taken by another in this moment.
             if !(status.is_success() || [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&status)) {
                 return Err(UpstreamError::Remove(name.clone(), status).into());
             }
@@ -187,6 +196,17 @@ impl<A: Audit> Exchange<A> {
             }
             None => Ok(idle),
         }
+    }
+
+    /// The volumes without a name of what is about to be removed. Of those that were handed on to a container the engine itself takes none.
+    async fn nameless(&self, upstream: &mut Upstream, leaving: &[Found]) -> Result<BTreeSet<String>, Trouble> {
+        let mut nameless = BTreeSet::new();
+        for name in leaving.iter().flat_map(|found| &found.volumes) {
+            if upstream.find(&Thing::Volume(name.clone()), &self.policy.label.workspace).await?.is_ours_without_a_name() {
+                nameless.insert(name.clone());
+            }
+        }
+        Ok(nameless)
     }
 
     async fn look_up(&self, upstream: &mut Upstream, call: &Call, things: Vec<Thing>) -> Result<Facts, UpstreamError> {
@@ -314,11 +334,6 @@ fn came(call: &Call, response: Response<Answer>, before: Arc<Stock>, added: &Arc
         });
         heard.boxed_unsync()
     }))
-}
-
-/// Whether the container engine gave a volume its name.
-fn is_anonymous(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A body that is here.

@@ -46,11 +46,22 @@ pub struct Found {
     pub paths: Vec<String>,
     /// The volumes that a container has.
     pub volumes: Vec<String>,
+    /// Where a container has something mounted, and where an image wants a volume.
+    pub targets: Vec<String>,
+    /// Whether it is a volume that has no name but the engine's, by our label.
+    pub nameless: bool,
 }
 
 impl From<Standing> for Found {
     fn from(standing: Standing) -> Self {
-        Self { standing, id: None, paths: Vec::new(), volumes: Vec::new() }
+        Self { standing, id: None, paths: Vec::new(), volumes: Vec::new(), targets: Vec::new(), nameless: false }
+    }
+}
+
+impl Found {
+    /// Whether it is a volume of this workspace that goes with the last container that has it.
+    pub fn is_ours_without_a_name(&self) -> bool {
+        self.nameless && self.standing == Standing::Ours
     }
 }
 
@@ -62,6 +73,11 @@ impl Facts {
     /// Whose it is: strange where nobody looked.
     pub fn standing(&self, thing: &Thing) -> Standing {
         self.0.get(thing).map_or(Standing::Strange, |found| found.standing)
+    }
+
+    /// Where a container has something mounted, and where an image wants a volume.
+    pub fn targets(&self, thing: &Thing) -> &[String] {
+        self.0.get(thing).map_or(&[], |found| &found.targets)
     }
 
     /// The paths of the host that a container holds, and that its volumes do.

@@ -54,13 +54,13 @@ const BIND_OPTIONS: [&str; 14] =
 
 /// A source of a mount, as the engine reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     Path(String),
     Volume(String),
     Anonymous,
 }
 
-fn bind(text: &str) -> Source {
+pub(super) fn bind(text: &str) -> Source {
     match text.split_once(':') {
         None => Source::Anonymous,
         Some((source, _)) if source.contains('/') || source.starts_with('.') => Source::Path(source.to_owned()),

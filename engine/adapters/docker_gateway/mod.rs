@@ -11,6 +11,7 @@ pub mod host;
 mod image;
 pub mod json;
 pub mod limits;
+mod nameless;
 mod network;
 pub mod policy;
 pub mod query;

@@ -11,7 +11,7 @@ use super::network::{bridge, endpoint, join, networking, origin};
 use super::policy::{Policy, Resolve};
 use super::query::Query;
 use super::route::{Call, Kind};
-use super::{host, image, limits};
+use super::{host, image, limits, nameless};
 
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ pub fn things(call: &Call, body: &Json) -> Result<Vec<Thing>, Refusal> {
                 things.extend(host::things(inner)?);
             }
             things.extend(networking(body)?);
+            things.extend(nameless::image(body)?);
             things
         }
         Kind::ContainerAct
@@ -173,7 +174,7 @@ fn decide(call: &Call, mut body: Json, policy: &Policy, facts: &Facts, resolve: 
             if facts.standing(&Thing::Container(call.subject.clone().unwrap_or_default())) != Standing::Ours {
                 return Ok(Verdict::Pass);
             }
-            // Its volumes without a name carry no label: nobody would find them any more.
+            // With its volumes without a name.
             let mut query = Query::read(call.query.as_deref())?;
             query.set("v", "1".to_owned());
             Ok(Verdict::Requeried(query.write()))
@@ -227,9 +228,15 @@ fn container(mut body: Json, policy: &Policy, facts: &Facts, resolve: &Resolve<'
         inner.set("CgroupParent", Json::text(&parent.path))?;
     }
     let volumes: Vec<String> = host::volumes(inner)?;
-    for mount in inner.items_mut("Mounts")? {
+    nameless::mount(&mut body, facts)?;
+    for mount in body.object("HostConfig")?.items_mut("Mounts")? {
         if mount.text_of("Type")? == "volume" {
-            add_labels(mount.object("VolumeOptions")?, &policy.label)?;
+            let nameless = mount.text_of("Source")?.is_empty();
+            let options = mount.object("VolumeOptions")?;
+            add_labels(options, &policy.label)?;
+            if let (true, Json::Object(labels)) = (nameless, options.object("Labels")?) {
+                labels.push((label::NAMELESS.to_owned(), Json::text("")));
+            }
         }
     }
     join(&networking(&body)?, policy, facts)?;

@@ -133,6 +133,8 @@ impl Upstream {
         match status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(Standing::Absent.into()),
+            // What is no name of an image is said by the call itself.
+            StatusCode::BAD_REQUEST if matches!(thing, Thing::Image(_)) => return Ok(Standing::Absent.into()),
             other => return Err(UpstreamError::Look(thing.clone(), other.to_string())),
         }
         let text = |place: &str| answer.pointer(place).and_then(Value::as_str).map(str::to_owned);
@@ -161,7 +163,11 @@ impl Upstream {
         let mut paths = mounted("bind", "Source");
         // What a local volume binds; a device of another kind is no path, as that of NFS.
         paths.extend(text("/Options/device").filter(|device| matches!(thing, Thing::Volume(_)) && device.starts_with('/')));
-        Ok(Found { standing, id: text(id), paths, volumes: mounted("volume", "Name") })
+        let mut targets: Vec<String> = mounts.iter().filter_map(|mount| mount.get("Destination")?.as_str().map(str::to_owned)).collect();
+        let declared = answer.pointer("/Config/Volumes").and_then(Value::as_object).filter(|_| matches!(thing, Thing::Image(_)));
+        targets.extend(declared.into_iter().flat_map(|declared| declared.keys().cloned()));
+        let nameless = matches!(thing, Thing::Volume(_)) && labels(&answer, "/Labels").contains_key(label::NAMELESS);
+        Ok(Found { standing, id: text(id), paths, volumes: mounted("volume", "Name"), targets, nameless })
     }
 
     /// What images there are.
@@ -187,6 +193,16 @@ impl Upstream {
             found.push(self.find(&Thing::Container(id.to_owned()), &label.workspace).await?);
         }
         Ok(found)
+    }
+
+    /// Whether any container has a volume. The engine itself does not say so of one that was taken over by `--volumes-from` from a container
+    /// that had named it: it would remove that under the feet of who has it.
+    pub(super) async fn is_had(&mut self, volume: &str) -> Result<bool, UpstreamError> {
+        let filters = encode(&json!({ "volume": [volume] }).to_string(), b"");
+        match self.ask("GET", &format!("/containers/json?all=1&filters={filters}"), String::new()).await? {
+            (StatusCode::OK, listed) => Ok(listed.as_array().is_none_or(|listed| !listed.is_empty())),
+            (other, _) => Err(UpstreamError::List("containers", other)),
+        }
     }
 
     /// Whether a container has our labels from its image: then it is not ours, whoever made the image of one that is.

@@ -1,5 +1,6 @@
 //! A container: started, watched to its end, and removed. Its output goes to the file of its log on the way.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -272,6 +273,9 @@ async fn clear(fleets: &Fleets, fleet: &Fleet, owner: &Owner, known: &[String], 
     Ok(Seen::Ended { survivors: Vec::new(), killed })
 }
 
+/// The effect of nobody: they are counted from 1.
+const NO_EFFECT: u64 = 0;
+
 /// Ends what an engine that died had started and not recorded: by the scope's name.
 pub(super) async fn sweep(fleets: &Fleets, reach: &Reach, name: &str) -> Seen {
     let swept = async {
@@ -300,14 +304,23 @@ fn scope_of(found: &Found) -> Option<String> {
         Kind::Volume => Known::Volume,
     };
     let label = found.label.as_ref().filter(|label| label.origin == Origin::Caught)?;
-    Some(Object { goal: label.owner.goal.clone(), kind, effect: label.effect, id: found.id.clone() }.scope())
+    // One without a name that no container has any more is nobody's data, whoever made it.
+    let effect = label.effect.or_else(|| found.nameless.then_some(NO_EFFECT));
+    Some(Object { goal: label.owner.goal.clone(), kind, effect, id: found.id.clone() }.scope())
 }
 
 /// The scopes of all that this workspace has there.
 pub(super) async fn scopes(fleets: &Fleets, reach: &Reach) -> Result<Vec<String>, ContainError> {
     let fleet = fleets.find(reach).await?;
     // A network can be removed once nobody is in it, a volume once nobody uses it: in this order.
-    Ok(fleet.list().await?.iter().filter_map(scope_of).collect())
+    let mut all = fleet.list().await?;
+    if all.iter().any(|found| found.nameless) {
+        // What was made after the containers were listed is had by one of the next list.
+        let next = fleet.list().await?;
+        let had: HashSet<String> = all.iter().chain(&next).flat_map(|found| &found.volumes).cloned().collect();
+        all.retain(|found| !(found.nameless && had.contains(&found.id)));
+    }
+    Ok(all.iter().filter_map(scope_of).collect())
 }
 
 /// Makes a network or a volume, once it is recorded that it is about to be made.
