@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::docker::fixture::{IMAGE, docker};
-use crate::docker::left::{containers, expect_nothing_in_docker, there_is_docker};
+use crate::docker::left::{containers, expect_nothing_in_docker, there_is_buildkit, there_is_docker};
 use crate::part::require;
 use crate::world::table;
 use crate::world::workspace::Workspace;
@@ -119,6 +119,45 @@ phases:
     workspace.sculpt("down crowd --volumes").run().expect(0);
     expect_nothing_in_docker(&workspace, "a crowd");
     workspace.expect_nothing_alive("a crowd");
+}
+
+#[test]
+fn the_steps_of_a_build_are_a_part_of_it_and_those_of_buildkit_are_not() {
+    let part = "the limits of builds";
+    if !are_together(part) || !there_is_buildkit(part) {
+        return;
+    }
+    let workspace = Workspace::new();
+    workspace.sculpt("init").run().expect(0);
+    let id = workspace.id().unwrap();
+    let step = "RUN [\"/bin/busybox\", \"sh\", \"-c\", \"/bin/busybox cat /proc/self/cgroup > /where\"]";
+    workspace.write("context/Dockerfile", &format!("FROM scratch\nCOPY busybox /bin/busybox\n{step}\n"));
+    fs::copy("/bin/busybox", workspace.path("context/busybox")).unwrap();
+    workspace.goal(&format!(
+        "
+version: \"1\"
+name: builds
+limits: {{ memory: 96Mi }}
+phases:
+  build:
+    run: |
+      set -e
+      for kit in 0 1; do
+        DOCKER_BUILDKIT=$kit /usr/bin/docker build --no-cache -t {id}:$kit context
+        docker run --rm {id}:$kit /bin/busybox cat /where > where$kit
+        docker rmi {id}:$kit
+      done
+"
+    ));
+    workspace.sculpt("run goal.yaml").run().expect(0);
+    let (classic, kit) = (workspace.read("where0"), workspace.read("where1"));
+    let group = format!("/sculpt-{id}/");
+    // In a namespace of control groups, which version 2 brings, nobody sees where he is.
+    assert!(classic.contains(&group) || classic.lines().all(|line| line.ends_with(":/")), "{classic}");
+    assert!(!kit.contains(&group), "BuildKit takes it by now, and docs/manifest.md says that none does: {kit}");
+    workspace.sculpt("down builds").run().expect(0);
+    expect_nothing_in_docker(&workspace, "builds");
+    workspace.expect_nothing_alive("builds");
 }
 
 #[test]

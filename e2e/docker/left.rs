@@ -22,6 +22,13 @@ pub(crate) fn there_is_compose(part: &str) -> bool {
     require(part, "docker-compose", there)
 }
 
+/// Whether `/usr/bin/docker` speaks `BuildKit` itself. Later clients leave that to buildx.
+pub(crate) fn there_is_buildkit(part: &str) -> bool {
+    let own = Command::new("/usr/bin/docker").arg("--version").output();
+    let own = own.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("version 20."));
+    require(part, "a docker client that speaks BuildKit itself", own)
+}
+
 /// The containers of a workspace, by the container engine's own word.
 pub(crate) fn containers(workspace: &Workspace) -> Vec<String> {
     of_workspace(workspace, &["ps", "-a", "-q", "--no-trunc"])

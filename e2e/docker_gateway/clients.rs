@@ -8,13 +8,11 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 
 use super::*;
+use crate::docker::left::there_is_buildkit;
 
 #[test]
 fn buildkit_builds_without_a_word() {
-    // Later clients leave BuildKit to buildx.
-    let own = Command::new("/usr/bin/docker").arg("--version").output();
-    let own = own.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("version 20."));
-    if !require("BuildKit", "a docker client that speaks BuildKit itself", own) {
+    if !there_is_buildkit("BuildKit") {
         return;
     }
     let Some(endpoint) = Endpoint::start("buildkit") else { return };

@@ -1,6 +1,8 @@
 //! Rules beside those of a new container: networks, images, what is started again, and what Podman reads otherwise.
 
 use opensculpt::adapters::docker_gateway::facts::Found;
+use opensculpt::adapters::docker_gateway::policy::{CgroupParent, CgroupVersion};
+use opensculpt::adapters::docker_gateway::query::Query;
 
 use super::*;
 
@@ -329,4 +331,49 @@ fn nobody_says_of_a_volume_that_it_has_no_name() {
         &json!({ "Name": "v", "Labels": label }).to_string(),
     ));
     assert!(made["Labels"].get("io.opensculpt.nameless").is_none() && made["Labels"]["app"] == "x", "{made}");
+}
+
+/// A policy of a goal whose containers have a group.
+fn grouped(allow: &[&str]) -> Policy {
+    let parent = CgroupParent { version: CgroupVersion::V1, path: "/sculpt-w1/crm/containers".to_owned() };
+    Policy { parent: Some(parent), ..policy(allow) }
+}
+
+proptest! {
+    /// Whichever builder it is for, and whatever else it asks for: an engine that does not heed it there may do so one day.
+    #[test]
+    fn each_build_is_put_below_the_goals_group_and_within_its_limits(
+        version in prop::option::of("[0-3]"),
+        asked in prop::collection::btree_map(
+            prop::sample::select(vec!["memory", "memswap", "cpuquota", "Memory", "CPUQUOTA"]), -1_i64..1 << 40, 0..3),
+        others in prop::sample::subsequence(vec!["session=s", "nocache=1", "q=1", "buildid=b", "remote=client-session"], 0..5),
+    ) {
+        let names: std::collections::BTreeSet<String> = asked.keys().map(|name| name.to_lowercase()).collect();
+        prop_assume!(names.len() == asked.len());
+        let mut parts: Vec<String> = others.iter().map(|part| (*part).to_owned()).collect();
+        parts.extend(version.iter().map(|version| format!("version={version}")));
+        parts.extend(asked.iter().map(|(name, value)| format!("{name}={value}")));
+        let target = format!("/v1.41/build?{}", parts.join("&"));
+        let judge = |policy: &Policy| judge(&call("POST", &target), Json::parse(b"").unwrap(), policy, &Facts::default(), &resolve);
+        let Verdict::Requeried(query) = judge(&grouped(&[])) else { panic!("{target}") };
+        let query = Query::read(Some(&query)).unwrap();
+        prop_assert_eq!(query.get("cgroupparent"), Some("/sculpt-w1/crm/containers"));
+        prop_assert_eq!(query.get("version"), version.as_deref());
+        let number = |name: &str| query.get(name).unwrap().parse::<i64>().unwrap();
+        prop_assert!((1..=1 << 28).contains(&number("memory")) && number("memswap") == number("memory"));
+        prop_assert!((1_000..=50_000).contains(&number("cpuquota")));
+        let Verdict::Requeried(query) = judge(&policy(&[])) else { panic!("{target}") };
+        prop_assert!(!query.contains("cgroupparent"), "an engine that takes none is told none: {}", query);
+    }
+}
+
+#[test]
+fn a_build_has_a_group_of_its_own_where_that_is_allowed() {
+    for version in ["1", "2"] {
+        let target = format!("/build?version={version}&CgroupParent=%2Fown");
+        let judge = |policy: &Policy| judge(&call("POST", &target), Json::parse(b"").unwrap(), policy, &Facts::default(), &resolve);
+        assert_eq!(refused(&judge(&grouped(&[]))), "cgroup-parent");
+        let Verdict::Requeried(query) = judge(&grouped(&["cgroup-parent"])) else { panic!("{target}") };
+        assert_eq!(Query::read(Some(&query)).unwrap().all("cgroupparent").collect::<Vec<_>>(), ["/own"]);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::process::cgroup::containers::CgroupParent;
+pub use crate::adapters::process::cgroup::containers::{CgroupParent, CgroupVersion};
 use crate::base::label::Label;
 
 use super::capability::{Capability, Refusal};
