@@ -148,6 +148,8 @@ impl Workspace {
         assert_eq!(ps["work"], Value::Array(Vec::new()), "{case}");
         let groups = table::groups(&format!("sculpt-{}", self.id().expect("a workspace that was used")));
         assert!(groups.is_empty(), "{case}: control groups without anybody in them: {groups:?}");
+        let endpoints = || table::endpoints(&self.id().unwrap());
+        until("the folder of the endpoints to go, since nothing uses it", || endpoints().is_empty().then_some(()));
         let survivors = self.journal().last_survivors();
         assert_eq!(survivors, Some(0), "{case}: the journal's own measurement");
     }
@@ -195,16 +197,20 @@ impl Drop for Workspace {
                 self.command(command).quietly();
             }
         }
+        let left = self.id().map(|id| table::endpoints(&id)).unwrap_or_default();
         // A failed test leaves nothing either. What is killed bears the mark of this test, or lies in its folder.
         // Again and again: a shell may start its next command between the look and its end.
         for _ in 0..100 {
             let alive = self.all();
             if alive.is_empty() {
-                return;
+                break;
             }
             for pid in alive.iter().filter_map(|process| Pid::from_raw(i32::try_from(process.pid).ok()?)) {
                 let _ = kill_process(pid, Signal::KILL);
             }
+        }
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "no engine is left, and its endpoints' folder is: {left:?}");
         }
     }
 }

@@ -58,6 +58,7 @@ impl Engine {
         if served.is_err() {
             self.cut_off();
         }
+        self.runtime.leave();
         served
     }
 

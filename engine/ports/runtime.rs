@@ -111,4 +111,8 @@ pub trait Runtime: Send + Sync {
 
     /// Removes the empty scopes of a goal of which nothing runs. One that cannot be removed now is removed the next time.
     fn tidy(&self, goal: &Name);
+
+    /// Removes what only stands for this engine, which ends: called while the workspace is still its own. A runtime of which nothing stands
+    /// anywhere has nothing to remove.
+    fn leave(&self) {}
 }

@@ -2,26 +2,25 @@
 //!
 //! | | |
 //! |---|---|
-//! | its socket | `/run/sculpt/WORKSPACE/SCOPE.sock`, of an ordinary user `/tmp/sculpt-UID/…`: short, 0600, the same for the same scope whichever engine serves it |
+//! | its socket | `/run/sculpt/WORKSPACE/SCOPE.sock`, of an ordinary user `/tmp/sculpt-UID/…`: short, 0600, the same for the same scope whichever engine serves it; gone with its folder once nothing of its goal runs, and at the engine's end |
 //! | a pooled scope | keeps its socket, as it keeps its control group: the next command in it is served there |
 //! | the command's environment | `DOCKER_HOST` leads to it; what would lead past it is taken away |
 //! | the command's view of the host | has it in the place of every engine's socket, where the engine is root: an environment that is scrubbed changes nothing |
 //! | an engine that starts meanwhile | makes its socket anew, which is covered as soon as it is there |
 //! | at the command's end | no call begins any more, those under way are waited for, what was made is ended |
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use tokio::net::UnixListener;
 use tokio::task::AbortHandle;
 
 use super::calls::{Caller, Calls, Traffic};
 use super::ear::Ears;
 use super::fleets::Fleets;
+use super::sockets::{Socket, Sockets};
 use super::work::WorkError;
 use crate::adapters::docker::connection::{places_of_sockets, socket_of};
 use crate::adapters::docker_gateway::policy::{Limits, Policy};
@@ -31,8 +30,7 @@ use crate::adapters::process::identity::ProcessId;
 use crate::adapters::process::launch::Launch;
 use crate::adapters::process::user::heir;
 use crate::adapters::process::view::View;
-use crate::adapters::process::view_watch::{ViewWatch, Watched};
-use crate::base::digest::Digest;
+use crate::adapters::process::view_watch::ViewWatch;
 use crate::base::label::{Label, Origin};
 use crate::base::marks::ENGINE;
 use crate::base::owner::Owner;
@@ -53,30 +51,19 @@ const OUTWEIGH: [&str; 6] = [ENGINE, "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TL
 pub(super) struct Endpoints {
     workspace: PathBuf,
     id: String,
-    folder: PathBuf,
     /// The bounds of each container whose phase says nothing.
     usual: Limits,
     pub(super) calls: Arc<Calls>,
     pub(super) ears: Arc<Ears>,
     fleets: Arc<Fleets>,
-    /// Sockets that nobody uses now, by the names of their scopes.
-    free: Mutex<HashMap<String, Arc<Socket>>>,
+    pub(super) sockets: Sockets,
     watch: ViewWatch,
 }
 
 impl std::fmt::Debug for Endpoints {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoints").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("Endpoints").field("folder", &self.sockets.folder()).finish_non_exhaustive()
     }
-}
-
-/// A socket that takes connections.
-#[derive(Debug)]
-struct Socket {
-    listener: UnixListener,
-    path: PathBuf,
-    /// The view in which it is in the place of others, and what keeps it there.
-    view: Mutex<Option<(View, Arc<Watched>)>>,
 }
 
 /// An endpoint that is served.
@@ -95,18 +82,14 @@ pub(super) struct Endpoint {
 
 impl Endpoints {
     pub(super) fn new(workspace: PathBuf, id: &str, fleets: Arc<Fleets>) -> Self {
-        let uid = rustix::process::geteuid().as_raw();
-        let base = if uid == 0 { PathBuf::from("/run/sculpt") } else { PathBuf::from(format!("/tmp/sculpt-{uid}")) };
-        let folder = base.join(id.get(..12).unwrap_or(id));
         Self {
             workspace,
             id: id.to_owned(),
-            folder,
             usual: usual(),
             calls: Arc::default(),
             ears: Arc::default(),
             fleets,
-            free: Mutex::default(),
+            sockets: Sockets::of(id),
             watch: ViewWatch::default(),
         }
     }
@@ -124,7 +107,7 @@ impl Endpoints {
         let Some(upstream) = socket_of(&reach) else { return Ok(None) };
         // What is made through it is looked for in that very engine, whichever its environment leads to by then.
         let job = EndpointJob { reach: Reach::at(&upstream), ..job };
-        let socket = self.socket(scope).map_err(WorkError::io("make the command's endpoint of the container engine"))?;
+        let socket = self.sockets.take(scope).map_err(WorkError::io("make the command's endpoint of the container engine"))?;
         let real = places_of_sockets(&reach);
         let policy = Policy {
             label: Label {
@@ -182,23 +165,6 @@ impl Endpoints {
             nano_cpus: nano_cpus.or(self.usual.nano_cpus),
             pids: declared.pids.map(i64::from).or(self.usual.pids),
         }
-    }
-
-    fn socket(&self, scope: &str) -> io::Result<Arc<Socket>> {
-        if let Some(socket) = self.lock().remove(scope) {
-            return Ok(socket);
-        }
-        private(&self.folder)?;
-        let name = String::from_utf8_lossy(&Digest::of(scope.as_bytes()).hex()[..16]).into_owned();
-        let path = self.folder.join(name).with_extension("sock");
-        remove(&path)?;
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Ok(Arc::new(Socket { listener, path, view: Mutex::default() }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Socket>>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -295,14 +261,7 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.serving.abort();
-        self.endpoints.lock().insert(std::mem::take(&mut self.scope), Arc::clone(&self.socket));
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // Where it stays, whoever serves this scope next takes its place.
-        drop(remove(&self.path));
+        self.endpoints.sockets.keep(std::mem::take(&mut self.scope), &self.socket);
     }
 }
 
@@ -314,33 +273,9 @@ fn usual() -> Limits {
     Limits { memory: i64::try_from(memory).ok(), nano_cpus: i64::try_from(processors).ok().map(|cpus| cpus * BILLION), pids: Some(PIDS) }
 }
 
-/// A folder that only its owner can list and change; others may pass, to a socket that is theirs.
-fn private(folder: &Path) -> io::Result<()> {
-    for folder in [folder.parent().unwrap_or(folder), folder] {
-        match fs::DirBuilder::new().mode(0o711).create(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        // In a folder that everybody can write, somebody else may have been there first.
-        let found = fs::symlink_metadata(folder)?;
-        if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o022 != 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is not ours alone", folder.display())));
-        }
-    }
-    Ok(())
-}
-
 fn own(path: &Path, owner: u32) -> io::Result<()> {
     if fs::metadata(path)?.uid() != owner {
         std::os::unix::fs::chown(path, Some(owner), None)?;
     }
     Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the engine's own sockets")]
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -22,5 +22,6 @@ pub mod prepare;
 pub mod probe;
 pub mod runtime;
 mod serve;
+mod sockets;
 mod watch;
 mod work;

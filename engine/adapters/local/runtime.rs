@@ -217,5 +217,10 @@ impl Runtime for LocalRuntime {
 
     fn tidy(&self, goal: &Name) {
         drop(self.leases.containment().remove_goal(goal));
+        self.endpoints.sockets.tidy(goal);
+    }
+
+    fn leave(&self) {
+        self.endpoints.sockets.leave();
     }
 }
