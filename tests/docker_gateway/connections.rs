@@ -125,16 +125,18 @@ fn waits(client: &mut BufReader<UnixStream>) -> bool {
 
 const VOLUME: &str = "DELETE /volumes/00000000000000000000000000000000ffffffffffffffffffffffffffffffff";
 const LOOK: &str = "GET /volumes/00000000000000000000000000000000ffffffffffffffffffffffffffffffff";
+const OURS: &str = r#"{"Labels":{"io.opensculpt.workspace":"w1"}}"#;
+const NAMELESS: &str = r#"{"Labels":{"io.opensculpt.workspace":"w1","io.opensculpt.nameless":""}}"#;
 const IDLE: &str = r#"{"Id":"c","Config":{"Labels":{"io.opensculpt.workspace":"w1"}},
     "Mounts":[{"Type":"volume","Name":"00000000000000000000000000000000ffffffffffffffffffffffffffffffff"}]}"#;
 
 macro_rules! pruned {
-    ($status:literal, $had:literal) => {
+    ($status:literal, $had:literal, $labels:expr) => {
         &[
             ("GET /containers/json?all=1&filters=%7B%22volume", "200 OK", $had),
             ("GET /containers/json", "200 OK", r#"[{"Id":"c","State":"exited"}]"#),
             ("GET /containers/c/json", "200 OK", IDLE),
-            (LOOK, "200 OK", r#"{"Labels":{"io.opensculpt.workspace":"w1","io.opensculpt.nameless":""}}"#),
+            (LOOK, "200 OK", $labels),
             ("POST /containers/prune", "200 OK", r#"{"ContainersDeleted":["c"]}"#),
             (VOLUME, $status, "{}"),
             ("GET /images/json", "200 OK", "[]"),
@@ -145,15 +147,23 @@ macro_rules! pruned {
 #[test]
 fn a_prune_is_done_when_its_volumes_are_gone_too() {
     let prune = "POST /containers/prune HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n";
-    for world in [world(pruned!("204 No Content", "[]")), world(pruned!("404 Not Found", "[]")), world(pruned!("409 Conflict", "[]"))] {
+    for world in [
+        world(pruned!("204 No Content", "[]", NAMELESS)),
+        world(pruned!("404 Not Found", "[]", NAMELESS)),
+        world(pruned!("409 Conflict", "[]", NAMELESS)),
+        // Of an engine that writes no label on it.
+        world(pruned!("204 No Content", "[]", "{}")),
+    ] {
         assert_eq!(world.status(prune), "HTTP/1.1 200 OK");
         let (removed, done) = (world.heard.place(VOLUME).unwrap(), world.heard.place("Answered(200)").unwrap());
         assert!(removed < done, "{:?}", world.heard.0);
     }
-    let had = world(pruned!("204 No Content", "[{}]"));
-    assert_eq!(had.status(prune), "HTTP/1.1 200 OK");
-    assert_eq!(had.heard.place(VOLUME), None, "another container has it");
-    let world = world(pruned!("500 Internal Server Error", "[]"));
+    // Another container has it; somebody asked for it.
+    for stays in [world(pruned!("204 No Content", "[{}]", NAMELESS)), world(pruned!("204 No Content", "[]", OURS))] {
+        assert_eq!(stays.status(prune), "HTTP/1.1 200 OK");
+        assert_eq!(stays.heard.place(VOLUME), None, "{:?}", stays.heard.0);
+    }
+    let world = world(pruned!("500 Internal Server Error", "[]", NAMELESS));
     assert_eq!(world.status(prune), "HTTP/1.1 502 Bad Gateway");
     assert!(world.heard.place("Unknown").is_some() && world.heard.place("Answered").is_none(), "{:?}", world.heard.0);
 }

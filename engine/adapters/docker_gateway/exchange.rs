@@ -149,7 +149,7 @@ impl<A: Audit> Exchange<A> {
             Kind::ContainerPrune => self.idle(&mut upstream).await?,
             _ => leaves.into_iter().filter(|found| found.standing == Standing::Ours).collect(),
         };
-        let nameless = self.nameless(&mut upstream, &leaving).await?;
+        let nameless = self.nameless(&mut upstream, call.kind, &leaving).await?;
         let pending = Pending::ask(&*self.audit, &described).await?;
         let mut response = self.pass(&mut upstream, &call, outgoing).await?;
         drop(place);
@@ -198,11 +198,14 @@ impl<A: Audit> Exchange<A> {
         }
     }
 
-    /// The volumes without a name of what is about to be removed. Of those that were handed on to a container the engine itself takes none.
-    async fn nameless(&self, upstream: &mut Upstream, leaving: &[Found]) -> Result<BTreeSet<String>, Trouble> {
+    /// The volumes without a name of what is about to be removed. Of those that were handed on to a container the engine itself takes none, and
+    /// a prune takes none at all: not even of an engine that writes no labels on them, as Podman.
+    async fn nameless(&self, upstream: &mut Upstream, kind: Kind, leaving: &[Found]) -> Result<BTreeSet<String>, Trouble> {
         let mut nameless = BTreeSet::new();
         for name in leaving.iter().flat_map(|found| &found.volumes) {
-            if upstream.find(&Thing::Volume(name.clone()), &self.policy.label.workspace).await?.is_ours_without_a_name() {
+            let found = upstream.find(&Thing::Volume(name.clone()), &self.policy.label.workspace).await?;
+            let unlabelled = kind == Kind::ContainerPrune && found.standing == Standing::Strange && is_anonymous(name);
+            if found.is_ours_without_a_name() || unlabelled {
                 nameless.insert(name.clone());
             }
         }
@@ -334,6 +337,11 @@ fn came(call: &Call, response: Response<Answer>, before: Arc<Stock>, added: &Arc
         });
         heard.boxed_unsync()
     }))
+}
+
+/// Whether the container engine gave a volume its name.
+fn is_anonymous(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A body that is here.
