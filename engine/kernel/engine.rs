@@ -73,6 +73,7 @@ impl Kernel {
             || self.live.questions.values().any(|question| ours(question.run()) && question.is_waited_for())
             || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str() && !teardown.collects())
             || self.live.waiters.iter().any(|(id, waiter)| waited(id) && !self.live.is_collected(waiter))
+            || self.live.ended.iter().any(waited)
             || self.live.awaiting_down.contains_key(goal)
             || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
     }

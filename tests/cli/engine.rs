@@ -203,6 +203,8 @@ phases:
     assert_eq!(sculpt(dir.path(), &["status", "--json"]).json()["goals"][0]["outcome"], "verified");
     rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
     wait_until(|| sculpt(dir.path(), &["status", "--json"]).json()["goals"][0]["outcome"] == "regressed");
+    // Whoever looks at the host knows it first, and how it ended only once the engine has written that.
+    wait_until(|| sculpt(dir.path(), &["status"]).shown(dir.path()).contains("ended with"));
     insta::assert_snapshot!("regressed", {
         let text = sculpt(dir.path(), &["status"]).shown(dir.path());
         regex::Regex::new(r"process \d+").unwrap().replace_all(&text, "process [PID]").into_owned()

@@ -215,3 +215,21 @@ fn a_body_beyond_the_most_is_not_read_before_another_is() {
     slow[0].get_mut().write_all(b"{}").unwrap();
     assert_eq!(line(&mut last), "HTTP/1.1 201 Created");
 }
+
+#[test]
+fn whoever_sends_much_that_is_refused_reads_why() {
+    let world = world(&[]);
+    let much = vec![b'x'; 8 << 20];
+    let request = format!(
+        "POST /build?networkmode=host HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+        much.len()
+    );
+    let mut client = world.client(&request);
+    client.get_mut().write_all(&much).unwrap();
+    assert_eq!(line(&mut client), "HTTP/1.1 403 Forbidden");
+    assert_eq!(world.heard.place("POST /build"), None, "{:?}", world.heard.0);
+    // One that stops in the middle is not listened to for ever.
+    let mut silent = world.client(&request);
+    silent.get_mut().write_all(&much[..1000]).unwrap();
+    assert_eq!(line(&mut silent), "HTTP/1.1 403 Forbidden");
+}

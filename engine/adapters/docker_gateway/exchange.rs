@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -63,6 +64,9 @@ impl Trouble {
 
 /// Up to here a body is not counted among those that are held, in bytes.
 const SMALL: usize = 64 << 10;
+
+/// How long is listened to the rest of a body that is refused.
+const SIP: Duration = Duration::from_secs(5);
 
 /// What goes to the client.
 pub(super) type Answer = UnsyncBoxBody<Bytes, hyper::Error>;
@@ -129,7 +133,12 @@ impl<A: Audit> Exchange<A> {
         let mut outgoing = request.map(|body| held.map_or_else(|| Either::Left(body), |held| Either::Right(Full::from(held))));
         match self.judge(&call, body, facts).await? {
             Verdict::Pass => {}
-            Verdict::Refused(refusal) => return Err(refusal.into()),
+            Verdict::Refused(refusal) => {
+                // A client that is cut off in the middle of what it sends may never read why.
+                let mut rest = outgoing.into_body();
+                drop(tokio::time::timeout(SIP, async { while let Some(Ok(_)) = rest.frame().await {} }).await);
+                return Err(refusal.into());
+            }
             Verdict::Answered(text) => return Ok(answered(StatusCode::OK, text.to_owned())),
             Verdict::Requeried(query) => call.query = Some(query),
             Verdict::Rewritten { body, volumes } => {
