@@ -41,6 +41,7 @@ mod saved;
 mod secrets;
 mod supervisor;
 mod suspects;
+mod suspects_around;
 mod together;
 mod told;
 mod unexplained;

@@ -17,13 +17,13 @@ fn goal(script: &str) -> Workspace {
 }
 
 /// Whether a program is there.
-fn has(part: &str, program: &str) -> bool {
+pub(crate) fn has(part: &str, program: &str) -> bool {
     let found = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
     require(part, program, found)
 }
 
 /// What `ps` suspects of this kind, of which something names this workspace or carries its mark. Others use the host meanwhile.
-fn suspected(workspace: &Workspace, kind: &str) -> Vec<Value> {
+pub(crate) fn suspected(workspace: &Workspace, kind: &str) -> Vec<Value> {
     let ps = workspace.ps();
     let all = ps["suspected"].as_array().unwrap().iter();
     all.filter(|suspect| suspect["kind"] == kind && suspect["rank"] == "marked").cloned().collect()
@@ -40,7 +40,7 @@ fn the_suspect(workspace: &Workspace, kind: &str) -> Value {
 
 /// A person copies the command that is shown.
 #[track_caller]
-fn by_hand(command: &Value) -> String {
+pub(crate) fn by_hand(command: &Value) -> String {
     let output = Command::new("sh").args(["-c", command.as_str().unwrap()]).stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -184,7 +184,7 @@ fn a_stranger_is_not_suspected_of_anything() {
 
 /// A person adopts it with the command that is shown.
 #[track_caller]
-fn adopt(workspace: &Workspace, suspect: &Value) -> String {
+pub(crate) fn adopt(workspace: &Workspace, suspect: &Value) -> String {
     let place = suspect["place"].as_str().unwrap().to_owned();
     assert_eq!(suspect["adopt"], format!("sculpt adopt {place}"), "{suspect}");
     let said = workspace.sculpt(&format!("adopt {place}")).run().expect(0).out;
@@ -193,7 +193,7 @@ fn adopt(workspace: &Workspace, suspect: &Value) -> String {
 }
 
 /// The resource at a place, as `ps` shows it.
-fn resource(workspace: &Workspace, place: &str) -> Option<Value> {
+pub(crate) fn resource(workspace: &Workspace, place: &str) -> Option<Value> {
     workspace.ps()["resources"].as_array().unwrap().iter().find(|resource| resource["owner"] == place).cloned()
 }
 

@@ -118,7 +118,16 @@ impl Engine {
             Effect::Serve { run, phase, resource, .. } => self.endpoint_again(run, *phase, Some(resource)),
             _ => None,
         };
-        Ok(Job::Watch(Box::new(WatchJob { process, contained, collect, endpoint })))
+        let around = match effect {
+            Effect::Serve { run, phase, resource, .. } if contained.is_none() => {
+                match self.texts(run, *phase).and_then(|texts| texts.serve_job(resource)) {
+                    Ok(Job::Serve(job)) => Some(job.command.env),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        Ok(Job::Watch(Box::new(WatchJob { process, contained, collect, around, endpoint })))
     }
 
     /// The endpoint of what an earlier engine started. Where nothing can be rendered of it, it has none any more.
@@ -183,6 +192,7 @@ impl Engine {
                 queue.push_back(Input::Shown(Shown::Brief { run, phase, brief }));
             }
             Look::Unexplained => self.look_for_unexplained(queue),
+            Look::Around { by, over } => self.runtime.look_around(by, over, &self.tell),
             Look::Try { question, about, timeout } => {
                 let (run, phase) = about.phase();
                 let (run, phase) = (run.clone(), phase);

@@ -40,6 +40,10 @@ impl Engine {
                 let path = path.filter(|path| self.mask.apply(path) == *path);
                 Input::Seen { id, seen: Seen::Made { created, path, outputs } }
             }
+            Input::Shown(Shown::Around { by, over, mut suspects }) => {
+                suspects.iter_mut().flat_map(Suspect::foreign_texts).for_each(|text| *text = self.mask.apply(text));
+                Input::Shown(Shown::Around { by, over, suspects })
+            }
             Input::Shown(Shown::Answer { question, mut answer }) => {
                 answer.evidence = self.mask.apply(&answer.evidence);
                 Input::Shown(Shown::Answer { question, answer })

@@ -276,6 +276,7 @@ fn read(file: &str, line: u64, text: &[u8], about: &mut HashMap<EffectId, String
         Record::Observed { id, .. } => about.get(id).cloned(),
         Record::ResourceReady { owner, .. }
         | Record::ResourceUnhealthy { owner, .. }
+        | Record::Suspected { owner, .. }
         | Record::SuspectAdopted { owner, .. }
         | Record::ResourceGone { owner, .. }
         | Record::Told { owner, .. }

@@ -23,6 +23,7 @@ impl Record {
             Self::Observed { .. } => "observed",
             Self::ResourceReady { .. } => "resource_ready",
             Self::ResourceUnhealthy { .. } => "resource_unhealthy",
+            Self::Suspected { .. } => "suspected",
             Self::SuspectAdopted { .. } => "suspect_adopted",
             Self::ResourceGone { .. } => "resource_gone",
             Self::Told { .. } => "told",

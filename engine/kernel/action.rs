@@ -10,6 +10,7 @@ use super::answer::{Answer, Stage};
 pub use super::artifact::Artifact;
 use super::call::{Call, CallId};
 use super::chosen_port::ChosenPort;
+pub use super::exit::Exit;
 use super::fault::Fault;
 pub use super::mark::ProcessMark;
 use super::memory::Sighting;
@@ -140,40 +141,6 @@ pub enum Effect {
     Forget,
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Exit {
-    /// With this status.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-    /// Nobody saw.
-    Unseen,
-}
-
-impl Exit {
-    /// True for status 0.
-    pub const fn is_success(self) -> bool {
-        matches!(self, Self::Code(0))
-    }
-
-    /// True unless it is known to have failed.
-    pub const fn may_be_success(self) -> bool {
-        matches!(self, Self::Code(0) | Self::Unseen)
-    }
-}
-
-impl std::fmt::Display for Exit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exit {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
-            Self::Unseen => f.write_str("unseen"),
-        }
-    }
-}
-
 /// What was seen of an effect. All but `Started`, `Begun` and `Unenforced` end it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "saw", rename_all = "snake_case")]
@@ -209,7 +176,7 @@ pub enum Seen {
         /// What it used.
         #[serde(default, skip_serializing_if = "Usage::is_unknown")]
         usage: Usage,
-        /// What it may have started outside of its scope. Only looked for around a phase's command.
+        /// What it may have started outside of its scope. Only of a phase's command: around anything else a look of its own tells of it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         suspects: Vec<Suspect>,
         /// How many containers, networks and volumes it had made by its own commands, and were ended with it, where a look shows that
@@ -319,6 +286,13 @@ pub enum Look {
     },
     /// How much memory has the host?
     Memory,
+    /// What may have been started outside of every scope since this effect began, or since the last such look?
+    Around {
+        /// The effect.
+        by: EffectId,
+        /// False for a service that has become ready, and goes on.
+        over: bool,
+    },
 }
 
 /// What a question is about.
@@ -391,4 +365,13 @@ pub enum Shown {
     },
     /// How much memory the host has, or why that cannot be seen.
     Memory(Sighting),
+    /// What may have been started outside of every scope meanwhile.
+    Around {
+        /// The effect.
+        by: EffectId,
+        /// Whether it was over when it was looked.
+        over: bool,
+        /// What is suspected.
+        suspects: Vec<Suspect>,
+    },
 }

@@ -75,6 +75,7 @@ impl Kernel {
             || self.live.waiters.iter().any(|(id, waiter)| waited(id) && !self.live.is_collected(waiter))
             || self.live.ended.iter().any(waited)
             || self.live.awaiting_down.contains_key(goal)
+            || self.live.around.values().any(|around| around.owner.goal == *goal)
             || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
     }
 
@@ -126,7 +127,11 @@ impl Turn<'_> {
                 if end {
                     self.live.ended.remove(&id);
                 }
+                let around = if end { self.state.looked_at(id) } else { None };
                 self.record(Record::Observed { id, seen: seen.clone() });
+                if let Some(around) = around {
+                    self.look_around(id, true, around);
+                }
                 if matches!(seen, Seen::Unenforced { .. }) {
                     return; // It is said, and nothing follows from it.
                 }
@@ -163,6 +168,7 @@ impl Turn<'_> {
             Input::Health { container, well } => self.health_told(&container, well),
             Input::Shown(Shown::Unexplained { scopes, unseen }) => self.unexplained(scopes, unseen),
             Input::Shown(Shown::Memory(sighting)) => self.saw_memory(sighting),
+            Input::Shown(Shown::Around { by, over, suspects }) => self.looked_around(by, over, suspects),
             Input::Tick => self.due(),
         }
         self.settle_groups();

@@ -80,6 +80,10 @@ impl State {
                 self.fold_told(at, owner, told);
                 Ok(())
             }
+            Record::Suspected { owner, run, attempt, suspects } => {
+                self.suspect(owner, run, *attempt, suspects);
+                Ok(())
+            }
             Record::SuspectAdopted { owner, suspected, by } => {
                 self.adopt_suspect(at, owner, suspected, by);
                 Ok(())

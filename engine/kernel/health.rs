@@ -108,7 +108,7 @@ pub(super) fn next_answer(spec: &Phase, name: &Name) -> Span {
 impl Turn<'_> {
     /// A service is ready: from now on it is asked whether it still is.
     pub(super) fn ready(&mut self, owner: &Owner, evidence: String) {
-        self.record(Record::ResourceReady { owner: owner.clone(), evidence });
+        self.service_is_ready(owner.clone(), evidence);
         self.watch_health(owner);
         let container = self.state.resource(owner).and_then(|made| made.process.as_ref()?.container.clone());
         // It may have been told before this was known.

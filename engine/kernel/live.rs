@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::action::{EffectId, QuestionId, RunId};
+use super::around::Around;
 use super::attempt::{Attempt, Doing};
 use super::deadline::Deadline;
 use super::fault::Fault;
@@ -48,6 +49,8 @@ pub struct Live {
     pub(super) looking: u32,
     /// Whether it is to be looked again once what is collected now is gone.
     pub(super) look_again: bool,
+    /// The looks around something that are under way, by its effect and whether that is over.
+    pub(super) around: BTreeMap<(EffectId, bool), Around>,
     /// When the memory is looked at.
     pub(super) memory: Watch,
     last_question: u64,
@@ -145,6 +148,7 @@ impl Live {
             || self.recovering.is_some()
             || !self.ended.is_empty()
             || self.looking > 0
+            || !self.around.is_empty()
             || self.runs.values().any(LiveRun::is_busy)
     }
 

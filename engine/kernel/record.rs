@@ -12,7 +12,7 @@ use super::fault::Fault;
 pub use super::options::{RunOptions, StopReason};
 use super::outcome::{Outcome, Proof, Verdict};
 use super::pressure::{Pressure, Vitals};
-use super::suspect::Suspected;
+use super::suspect::{Suspect, Suspected};
 use super::told::Told;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
@@ -138,6 +138,17 @@ pub enum Record {
         owner: Owner,
         /// The evidence.
         evidence: String,
+    },
+    /// A service, or a command of a custom resource, may have started this outside of everything that is held.
+    Suspected {
+        /// The resource.
+        owner: Owner,
+        /// The run.
+        run: RunId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// What is suspected.
+        suspects: Vec<Suspect>,
     },
     /// A person has adopted what was suspected: from here on it is the goal's, and goes with it.
     SuspectAdopted {

@@ -234,7 +234,7 @@ impl Suspect {
 pub struct Suspected {
     /// What is suspected.
     pub suspect: Suspect,
-    /// The phase.
+    /// The phase, or the resource of it around which it was seen.
     pub owner: Owner,
     /// The run.
     pub run: RunId,
@@ -256,13 +256,18 @@ impl State {
 }
 
 impl Goal {
-    /// Remembers what was seen around an attempt. What was suspected of the same phase before is told anew, under the name that it had.
+    /// Remembers what was seen around an attempt, or a resource of it. What was suspected in the same phase before is told anew, under the
+    /// name that it had; of the phase itself, where it was somebody else of it: which of the two it was is not known.
     pub(super) fn suspect(&mut self, owner: &Owner, run: &RunId, attempt: u32, suspects: &[Suspect]) {
         for suspect in suspects {
             let mut told = Suspected { suspect: suspect.clone(), owner: owner.clone(), run: run.clone(), attempt, is_namesake: false };
-            let same = |known: &Suspected| known.owner == *owner && known.suspect.subject.is(&suspect.subject);
+            let same = |known: &Suspected| known.owner.phase == owner.phase && known.suspect.subject.is(&suspect.subject);
             if let Some(at) = self.suspects.iter().position(same) {
-                told.is_namesake = self.suspects.remove(at).is_namesake;
+                let known = self.suspects.remove(at);
+                told.is_namesake = known.is_namesake;
+                if known.owner != *owner {
+                    told.owner.resource = None;
+                }
             } else {
                 let place = told.place();
                 told.is_namesake = self.suspects.iter().any(|known| known.place() == place) || self.resources.contains_key(&place);

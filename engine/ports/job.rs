@@ -126,6 +126,8 @@ pub struct WatchJob {
     pub contained: Option<(Reach, PathBuf)>,
     /// What is collected once it has ended; of a service nothing is.
     pub collect: Option<Result<Collect, (Fault, String)>>,
+    /// The environment of a service, by which it is known what it starts outside of its scope; none for anything else.
+    pub around: Option<IndexMap<String, String>>,
     /// Its endpoint of the container engine; none for a container, and where nothing can be told of it.
     pub endpoint: Option<EndpointJob>,
 }

@@ -5,7 +5,7 @@ use super::job::Job;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
-use crate::kernel::action::{EffectId, ProcessMark};
+use crate::kernel::action::{EffectId, ProcessMark, Shown};
 use crate::kernel::adoption::Found;
 use crate::kernel::call::CallId;
 use crate::kernel::input::Input;
@@ -101,6 +101,12 @@ pub trait Runtime: Send + Sync {
     /// The memory that everything of the workspace, and each goal that declares nothing, may use of what it starts.
     fn shares(&self) -> Shares {
         Shares::default()
+    }
+
+    /// Looks what was started outside of every scope since an effect began, or since the last such look while it goes on, and tells it: once
+    /// for each call, also where it found nothing. A runtime that looks around nothing finds nothing.
+    fn look_around(&self, by: EffectId, over: bool, tell: &Tell) {
+        tell.say(Input::Shown(Shown::Around { by, over, suspects: Vec::new() }));
     }
 
     /// What is there of something that is suspected, or was adopted. A look.

@@ -18,7 +18,7 @@ pub struct SuspectStatus {
     pub rank: Rank,
     /// Why it is suspected.
     pub evidence: String,
-    /// The phase that it may be of.
+    /// The phase that it may be of, or the resource of it.
     pub owner: String,
     /// Its run.
     pub run: String,

@@ -144,7 +144,7 @@ fn another_engine_watches_what_it_finds_to_its_end() {
         let watched = world.carry_out(
             &service(),
             effect,
-            Job::Watch(Box::new(WatchJob { process: process.clone(), contained: None, collect: None, endpoint: None })),
+            Job::Watch(Box::new(WatchJob { process: process.clone(), contained: None, collect: None, around: None, endpoint: None })),
         );
         let end = world.end(&service(), GENTLY, vec![process]);
         let (exit, _) = ends(world, watched, end).await;
@@ -161,8 +161,11 @@ fn another_engine_sees_that_a_command_has_ended_meanwhile() {
         world.another_engine();
         let effect = Effect::Work { run: run(), phase: PhaseIx(0), attempt: 1 };
         let collect = Some(Ok(world.collect()));
-        let watched =
-            world.carry_out(&phase(), effect, Job::Watch(Box::new(WatchJob { process, contained: None, collect, endpoint: None })));
+        let watched = world.carry_out(
+            &phase(),
+            effect,
+            Job::Watch(Box::new(WatchJob { process, contained: None, collect, around: None, endpoint: None })),
+        );
         let seen = world.seen(watched).await;
         let (exit, leftovers, survivors) = exited(world, seen);
         assert!(matches!(exit, Exit::Unseen | Exit::Code(5)), "{}: {exit}", world.name);

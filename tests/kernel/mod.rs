@@ -4,6 +4,7 @@ mod admission;
 mod adoption;
 mod again;
 mod answers;
+mod around;
 mod attempts;
 mod calls;
 mod carrying;

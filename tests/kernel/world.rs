@@ -18,6 +18,7 @@ use opensculpt::kernel::memory::Sighting;
 use opensculpt::kernel::record::Record;
 use opensculpt::kernel::state::State;
 use opensculpt::kernel::stock::Kind;
+use opensculpt::kernel::suspect::Suspect;
 use opensculpt::plan::sealed::PhaseIx;
 
 enum Event {
@@ -64,6 +65,10 @@ pub(crate) struct World {
     pub no_secrets: bool,
     /// The limits of a goal cannot be set anew.
     pub no_limits: bool,
+    /// What the next looks around these places show, each once.
+    pub around: Vec<(&'static str, Vec<Suspect>)>,
+    /// The looks around something, in their order: around whom, and whether it was over.
+    pub rounds: Vec<(String, bool)>,
     /// What a look at the memory shows; none where no engine ever looks.
     pub memory: Option<Sighting>,
     /// How long a gentle ending takes, and making something.
@@ -120,6 +125,8 @@ impl World {
             container: None,
             no_secrets: false,
             no_limits: false,
+            around: Vec::new(),
+            rounds: Vec::new(),
             memory: None,
             end_takes: 5,
             make_takes: 2,
@@ -465,8 +472,24 @@ impl World {
                 Shown::Answer { question, answer: self.answer(&about) }
             }
             Look::Memory => Shown::Memory(self.memory.clone().unwrap()),
+            Look::Around { by, over } => {
+                let place = self.requested(by).to_string();
+                let at = self.around.iter().position(|(around, _)| *around == place);
+                let suspects = at.map(|at| self.around.remove(at).1).unwrap_or_default();
+                self.rounds.push((place, over));
+                Shown::Around { by, over, suspects }
+            }
         };
         self.later(self.look_takes, Event::Say(Input::Shown(shown)));
+    }
+
+    /// The place of an effect, which may be over.
+    fn requested(&self, by: EffectId) -> Owner {
+        let asked = self.records.iter().rev().find_map(|(_, record)| match record {
+            Record::Requested { id, owner, .. } if *id == by => Some(owner.clone()),
+            _ => None,
+        });
+        asked.unwrap()
     }
 
     fn answer(&self, about: &About) -> Answer {

@@ -84,7 +84,10 @@ phases:
   keep:
     resources:
       bucket:
-        custom: { create: touch bucket, exists: test -e bucket, destroy: test ! -e held && rm bucket }
+        custom:
+          create: mkdir -p "$HOME/.config/systemd/user"; echo "ExecStart=$PWD/b" > "$HOME/.config/systemd/user/b.service"; touch bucket
+          exists: test -e bucket
+          destroy: test ! -e held && rm bucket
         scope: goal
     run: touch held
 "#;
@@ -145,7 +148,7 @@ fn take(dir: &Path) -> Sample {
     let one = |command: &str| serde_json::from_str::<Value>(&shell(dir, command)).unwrap_or_else(|error| panic!("{command}: {error}"));
     let mut events = Vec::new();
     let mut run = |command: &str| events.extend(lines(&shell(dir, command)));
-    run("sculpt run leaky.yaml --json");
+    run("HOME=$PWD/home sculpt run leaky.yaml --json");
     run("sculpt down leaky --json");
     run("HOME=$PWD/home sculpt run mixed.yaml --json");
     run("sculpt run asking.yaml --json");

@@ -13,11 +13,12 @@ use super::prepare::Vaults;
 use crate::adapters::process::containment::Containment;
 use crate::adapters::suspects::lookout::Lookout;
 use crate::adapters::suspects::presence::find;
+use crate::adapters::suspects::rounds::Rounds;
 use crate::adapters::workspace::Workspace;
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::journal::permit::Permit;
-use crate::kernel::action::{EffectId, ProcessMark, Seen};
+use crate::kernel::action::{EffectId, ProcessMark, Seen, Shown};
 use crate::kernel::adoption::Found;
 use crate::kernel::call::CallId;
 use crate::kernel::fault::Fault;
@@ -40,6 +41,7 @@ pub struct LocalRuntime {
     intents: Arc<Intents>,
     vaults: Vaults,
     lookout: Arc<Lookout>,
+    rounds: Arc<Rounds>,
     pub(super) endpoints: Arc<Endpoints>,
 }
 
@@ -49,7 +51,8 @@ impl LocalRuntime {
         let fleets = Arc::new(Fleets::new(id, Arc::clone(&containment)));
         let (leases, lookout) = (Arc::new(Leases::new(containment)), Arc::new(Lookout::of_host()));
         let endpoints = Arc::new(Endpoints::new(workspace.root().to_owned(), id, Arc::clone(&fleets)));
-        Self { leases, inquiries: Arc::default(), workspace, fleets, intents: Arc::default(), vaults, lookout, endpoints }
+        let rounds = Arc::new(Rounds::new(Arc::clone(&lookout)));
+        Self { leases, inquiries: Arc::default(), workspace, fleets, intents: Arc::default(), vaults, lookout, rounds, endpoints }
     }
 
     async fn perform(self, id: EffectId, owner: Owner, job: Job, tell: Tell) {
@@ -59,7 +62,10 @@ impl LocalRuntime {
                 super::prepare::prepare(&around, &self.workspace, &self.vaults, &job).await
             }
             Job::Work(job) => return super::work::work(self.leases, self.lookout, self.endpoints, (id, owner), job, tell).await,
-            Job::Serve(job) => return super::serve::serve(self.leases, self.endpoints, (id, owner), job, tell).await,
+            Job::Serve(job) => {
+                self.rounds.begin(id, &job.command.env);
+                return super::serve::serve(self.leases, self.endpoints, (id, owner), job, tell).await;
+            }
             Job::Contain(job) => {
                 // Its health is heard of from its start on.
                 self.endpoints.ears.listen(&self.fleets, &job.container.made.reach, Vec::new(), &tell);
@@ -70,14 +76,21 @@ impl LocalRuntime {
                 let Some(contained) = contained else { return };
                 return super::contain::watch(self.fleets, id, process, contained, collect, tell).await;
             }
-            Job::Watch(job) => return super::watch::watch(self.leases, self.endpoints, (id, owner), *job, tell).await,
+            Job::Watch(job) => {
+                if let Some(environment) = &job.around {
+                    self.rounds.resume(id, environment);
+                }
+                return super::watch::watch(self.leases, self.endpoints, (id, owner), *job, tell).await;
+            }
             Job::Object(job) => super::contain::make(&self.fleets, &owner, &job, self.intents.announce(id, None, &tell)).await,
             Job::RemoveObject(job) => super::contain::remove(&self.fleets, &owner, &job).await,
             Job::Create(job) => {
+                self.rounds.begin(id, &job.act.env);
                 let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
                 super::custom::create(&around, &job, self.intents.announce(id, None, &tell)).await
             }
             Job::Destroy(job) => {
+                self.rounds.begin(id, &job.act.env);
                 let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
                 super::custom::destroy(&around, &job).await
             }
@@ -205,6 +218,15 @@ impl Runtime for LocalRuntime {
 
     fn shares(&self) -> Shares {
         self.leases.containment().shares()
+    }
+
+    fn look_around(&self, by: EffectId, over: bool, tell: &Tell) {
+        let (rounds, leases, tell) = (Arc::clone(&self.rounds), Arc::clone(&self.leases), tell.clone());
+        tokio::spawn(async move {
+            let looked = tokio::task::spawn_blocking(move || rounds.look(by, over, leases.containment())).await;
+            // Whoever waits for it is told in any case.
+            tell.say(Input::Shown(Shown::Around { by, over, suspects: looked.unwrap_or_default() }));
+        });
     }
 
     fn find(&self, subject: &Subject) -> Found {

@@ -7,6 +7,9 @@
 //! | names the workspace, or works in it  | yes       | marked     |
 //! | names the goal                       | yes       | coincident, and the evidence says so |
 //! | names nobody, or cannot be read      | yes       | coincident |
+//!
+//! A service may live for weeks. While it does, what names only its goal, or nobody, is anybody's and is not suspected, and a process that
+//! works in the workspace is only a coincidence: somebody may have opened a pane there.
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +33,32 @@ pub struct Attempt {
     workspace: PathBuf,
     goal: String,
     marks: [(&'static str, String); 4],
+}
+
+/// What was going on between two looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Work: a command, or a start.
+    OfWork,
+    /// A service was ready, and lived.
+    OfService,
+}
+
+impl Time {
+    /// Whether something that names this says enough to be suspected.
+    const fn suffices(self, names: Names) -> bool {
+        match self {
+            Self::OfWork => !matches!(names, Names::Another),
+            Self::OfService => matches!(names, Names::Attempt | Names::Workspace),
+        }
+    }
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OfWork => ("the attempt was at work", "the attempt began"),
+            Self::OfService => ("the service ran", "the service was ready"),
+        }
+    }
 }
 
 /// Whom a text or a process names.
@@ -95,9 +124,9 @@ impl Attempt {
 }
 
 /// What is suspected of an attempt, the strongest first: what changed between two snapshots, and processes that were found.
-pub fn difference(before: &Snapshot, after: &Snapshot, strays: &[Found], attempt: &Attempt) -> Vec<Suspect> {
-    let mut suspects: Vec<Suspect> = strays.iter().filter_map(|found| of_process(found, attempt)).collect();
-    for suspect in changes(before, after).into_iter().filter_map(|change| of_change(change, attempt)) {
+pub fn difference(before: &Snapshot, after: &Snapshot, strays: &[Found], (attempt, time): (&Attempt, Time)) -> Vec<Suspect> {
+    let mut suspects: Vec<Suspect> = strays.iter().filter_map(|found| of_process(found, attempt, time)).collect();
+    for suspect in changes(before, after).into_iter().filter_map(|change| of_change(change, attempt, time)) {
         // A running unit has a file and a control group.
         if !suspects.iter().any(|known| is_same_unit(&known.subject, &suspect.subject)) {
             suspects.push(suspect);
@@ -121,10 +150,12 @@ fn is_same_unit(one: &Subject, other: &Subject) -> bool {
     }
 }
 
-fn of_process(found: &Found, attempt: &Attempt) -> Option<Suspect> {
+fn of_process(found: &Found, attempt: &Attempt, time: Time) -> Option<Suspect> {
     let (rank, named) = match attempt.named_by_process(found) {
+        names if !time.suffices(names) => return None,
         Names::Another => return None,
         Names::Attempt => (Rank::Marked, "it carries the attempt's mark"),
+        Names::Workspace if time == Time::OfService => (Rank::Coincident, "it works in the workspace, as somebody else may"),
         Names::Workspace => (Rank::Marked, "it works in the workspace"),
         Names::Goal => (Rank::Coincident, "its command names the goal"),
         Names::Nobody => (Rank::Coincident, "nothing of it names the goal, so that somebody else may have started it"),
@@ -141,11 +172,15 @@ fn of_process(found: &Found, attempt: &Attempt) -> Option<Suspect> {
         }
         None => (Subject::Process { process }, "in no scope of this workspace"),
     };
-    Some(Suspect { subject, rank, evidence: format!("began while the attempt was at work, and runs {way}; {named}"), when: found.when })
+    Some(Suspect { subject, rank, evidence: format!("began while {}, and runs {way}; {named}", time.words().0), when: found.when })
 }
 
-fn of_change(change: Change, attempt: &Attempt) -> Option<Suspect> {
-    let (rank, whom) = match change.text.as_deref().map(|text| attempt.named_by(text)) {
+fn of_change(change: Change, attempt: &Attempt, time: Time) -> Option<Suspect> {
+    let names = change.text.as_deref().map(|text| attempt.named_by(text));
+    if !time.suffices(names.unwrap_or(Names::Nobody)) {
+        return None;
+    }
+    let (rank, whom) = match names {
         Some(Names::Another) => return None,
         Some(Names::Attempt) => (Rank::Marked, "it carries the attempt's mark"),
         Some(Names::Workspace) => (Rank::Marked, "it names the workspace"),
@@ -155,11 +190,12 @@ fn of_change(change: Change, attempt: &Attempt) -> Option<Suspect> {
         None if matches!(change.holds, Holds::Running(_)) => (Rank::Coincident, "somebody else may have started it"),
         None => (Rank::Coincident, "this user may not read it"),
     };
+    let (meanwhile, since) = time.words();
     let happened = match (change.holds, change.is_new) {
-        (Holds::Running(_), _) => "began to run while the attempt was at work",
-        (Holds::DockerConfig, _) => "became the current context while the attempt was at work",
-        (_, true) => "is new since the attempt began",
-        (_, false) => "was changed while the attempt was at work",
+        (Holds::Running(_), _) => format!("began to run while {meanwhile}"),
+        (Holds::DockerConfig, _) => format!("became the current context while {meanwhile}"),
+        (_, true) => format!("is new since {since}"),
+        (_, false) => format!("was changed while {meanwhile}"),
     };
     Some(Suspect { evidence: format!("{happened}; {whom}"), rank, when: change.when, subject: subject(change) })
 }

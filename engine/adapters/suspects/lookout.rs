@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::IndexMap;
 
-use super::judge::{Attempt, difference};
+use super::judge::{Attempt, Time, difference};
 use super::places::{User, places};
 use super::snapshot::Snapshot;
 use super::stir::Stir;
@@ -56,6 +56,14 @@ pub struct Before {
     attempt: Attempt,
     snapshot: Arc<Snapshot>,
     last_pid: Option<LastPid>,
+    time: Time,
+}
+
+impl Before {
+    /// The same for what is ready, and may live for long.
+    pub(super) fn of_service(self) -> Self {
+        Self { time: Time::OfService, ..self }
+    }
 }
 
 impl Lookout {
@@ -70,15 +78,20 @@ impl Lookout {
         let last_pid = LastPid::now();
         let (user, attempt) = (User::of(environment), Attempt::of(environment));
         let snapshot = self.look(&user, FRESH);
-        Before { user, attempt, snapshot, last_pid }
+        Before { user, attempt, snapshot, last_pid, time: Time::OfWork }
     }
 
     /// The look after its end: what it may have started that no scope of this workspace holds. Looks only at files, and waits for nobody.
     pub fn after(&self, before: &Before, containment: &Containment) -> Vec<Suspect> {
-        let Before { user, attempt, snapshot, last_pid } = before;
-        let after = self.look(user, Span(0));
-        let strays = last_pid.map(|since| strays(since, containment, |environment| attempt.is_of(environment))).unwrap_or_default();
-        difference(snapshot, &after, &strays, attempt)
+        compare(before, &self.look(&before.user, Span(0)), containment)
+    }
+
+    /// The look at something that is ready and goes on: what it may have started until now, and what its later looks are compared with.
+    pub fn meanwhile(&self, before: &Before, containment: &Containment) -> (Vec<Suspect>, Before) {
+        let last_pid = LastPid::now();
+        let snapshot = self.look(&before.user, Span(0));
+        let found = compare(before, &snapshot, containment);
+        (found, Before { user: before.user.clone(), attempt: before.attempt.clone(), snapshot, last_pid, time: Time::OfService })
     }
 
     /// The latest snapshot where that still holds, else a new one. Whoever comes meanwhile waits for it.
@@ -101,4 +114,10 @@ impl Lookout {
         latest.insert(user.clone(), Latest { at: now, snapshot: Arc::clone(&snapshot), stir });
         snapshot
     }
+}
+
+fn compare(before: &Before, after: &Snapshot, containment: &Containment) -> Vec<Suspect> {
+    let Before { attempt, snapshot, last_pid, time, .. } = before;
+    let strays = last_pid.map(|since| strays(since, containment, |environment| attempt.is_of(environment))).unwrap_or_default();
+    difference(snapshot, after, &strays, (attempt, *time))
 }

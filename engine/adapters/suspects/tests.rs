@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use super::judge::{Attempt, difference};
+use super::judge::{Attempt, Time, difference};
 use super::places::{User, places};
 use super::presence::is_there;
 use super::snapshot::Snapshot;
@@ -40,9 +40,9 @@ impl Tree {
     }
 
     fn suspects(&self, before: &Snapshot) -> Vec<Suspect> {
-        let found = difference(before, &before.again(Timestamp(0)), &[], &attempt());
+        let found = difference(before, &before.again(Timestamp(0)), &[], (&attempt(), Time::OfWork));
         // A look that follows from the one before sees what a new one sees.
-        assert_eq!(found, difference(before, &self.look(), &[], &attempt()));
+        assert_eq!(found, difference(before, &self.look(), &[], (&attempt(), Time::OfWork)));
         found
     }
 
@@ -109,6 +109,24 @@ fn a_stranger_who_writes_meanwhile_is_a_coincidence() {
     tree.write("etc/cron.d/backup", "@daily root backup --of crm\n");
     let suspect = tree.suspect(&before);
     assert_eq!((suspect.rank, suspect.evidence.as_str()), (Rank::Coincident, "is new since the attempt began; it names the goal"));
+}
+
+#[test]
+fn while_a_service_lives_only_what_names_its_attempt_or_its_workspace_is_of_it() {
+    let tree = Tree::new();
+    let before = tree.look();
+    tree.write("etc/cron.d/backup", "@daily root backup --of crm\n").write("etc/systemd/system/other.service", "[Service]\n");
+    tree.write("sys/fs/cgroup/systemd/system.slice/other.service/cgroup.procs", "8\n");
+    tree.write("root/.docker/config.json", r#"{"currentContext":"far"}"#).write("etc/crontab", "@daily root /home/me/shop/poll\n");
+    tree.write("var/spool/cron/atjobs/a0001201c0ffee", &job("crm.3")).write("var/spool/cron/atjobs/a0001301c0ffee", &job("crm.4"));
+    let found = difference(&before, &before.again(Timestamp(0)), &[], (&attempt(), Time::OfService));
+    let told: Vec<_> = found.iter().map(|suspect| (suspect.rank, suspect.evidence.as_str())).collect();
+    let expected = [
+        (Rank::Marked, "is new since the service was ready; it names the workspace"),
+        (Rank::Marked, "is new since the service was ready; it carries the attempt's mark"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(tree.suspects(&before).len(), 5, "around work all but the other attempt's are told");
 }
 
 #[test]

@@ -89,8 +89,11 @@ fn suspected(suspects: &[SuspectStatus], look: Look) -> String {
         let _ = writeln!(text, "\n{}", look.paint(Tone::Bold, "suspected: started outside of what sculpt holds, and left alone"));
     }
     for suspect in suspects {
-        let SuspectStatus { rank, kind, what, place, run, attempt, .. } = suspect;
-        let _ = writeln!(text, "{} {kind} {what} ({place}, {run} attempt {attempt})", look.state(rank.word()));
+        let SuspectStatus { rank, kind, what, place, owner, run, attempt, .. } = suspect;
+        // The place says the phase; where it was a resource of it, that is said too.
+        let is_phase = place.strip_prefix(owner).is_some_and(|rest| rest.starts_with("/suspect:"));
+        let around = if is_phase { String::new() } else { format!("of {owner}, ") };
+        let _ = writeln!(text, "{} {kind} {what} ({place}, {around}{run} attempt {attempt})", look.state(rank.word()));
         let _ = writeln!(text, "    {}", suspect.evidence);
         let _ = writeln!(text, "    {} `{}`", look.paint(Tone::Dim, "look:  "), suspect.look);
         let _ = writeln!(text, "    {} `{}`", look.paint(Tone::Dim, "remove:"), suspect.remove);

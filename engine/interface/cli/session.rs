@@ -330,6 +330,7 @@ fn about(record: &Record) -> Option<&str> {
         | Record::Leaked { owner, .. }
         | Record::ResourceReady { owner, .. }
         | Record::ResourceUnhealthy { owner, .. }
+        | Record::Suspected { owner, .. }
         | Record::SuspectAdopted { owner, .. }
         | Record::ResourceGone { owner, .. } => Some(owner.goal.as_str()),
         Record::DownStarted { goal, .. } | Record::DownEnded { goal, .. } => Some(goal.as_str()),

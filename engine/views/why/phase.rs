@@ -8,6 +8,7 @@ use super::super::replay::Replay;
 use super::super::standing::{GoalOutcome, judge, waits_for_turn};
 use super::super::suspects::{SuspectStatus, suspected};
 use super::{AnswerStory, AttemptStory, CheckStory, Explanation};
+use crate::base::owner::Owner;
 use crate::kernel::action::{Effect, Exit};
 use crate::kernel::answer::{Answer, Said};
 use crate::kernel::outcome::{Outcome, Proof};
@@ -64,7 +65,7 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
     }
     let goal = replay.state.goals.get(&run.plan.goal);
     super::resource::leak_at(explanation, goal, &owner, outside);
-    tell_suspects(explanation, goal.map(|goal| suspected(goal, outside)).unwrap_or_default(), &owner.to_string());
+    tell_suspects(explanation, goal.map(|goal| suspected(goal, outside)).unwrap_or_default(), &owner);
     explanation.checks = checks(planned.spec.verify.iter().flat_map(|verify| &verify.checks).map(describe), phase);
     explanation.attempts = phase
         .failures
@@ -73,12 +74,15 @@ pub(super) fn explain(explanation: &mut Explanation, run: &Run, ix: PhaseIx, rep
         .collect();
 }
 
-/// Each thing that carries its mark or names its workspace; the others are only counted, since they may be anybody's.
-fn tell_suspects(explanation: &mut Explanation, mut suspects: Vec<SuspectStatus>, owner: &str) {
-    suspects.retain(|suspect| suspect.owner == owner);
+/// Each thing that carries its mark or names its workspace, and what of a phase's resources does; the others are only counted, since they
+/// may be anybody's.
+pub(super) fn tell_suspects(explanation: &mut Explanation, mut suspects: Vec<SuspectStatus>, of: &Owner) {
+    let (whole, inside) = (of.to_string(), format!("{of}/"));
+    suspects.retain(|suspect| suspect.owner == whole || suspect.owner.starts_with(&inside));
     let (marked, others): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|suspect| suspect.rank == Rank::Marked);
-    for SuspectStatus { kind, what, evidence, look, remove, adopt, .. } in marked {
-        explanation.say(format!("It may have left {kind} {what}, which runs on outside of it: it {evidence}."));
+    for SuspectStatus { owner, kind, what, evidence, look, remove, adopt, .. } in marked {
+        let who = owner.strip_prefix(&inside).map_or_else(|| "It".to_owned(), |resource| format!("Its {resource}"));
+        explanation.say(format!("{who} may have left {kind} {what}, which runs on outside of it: it {evidence}."));
         explanation.hint(format!("sculpt leaves it alone; look at it with `{look}`, remove it with `{remove}`"));
         if let Some(adopt) = adopt {
             explanation.hint(format!("to have its goal remove it: `{adopt}`"));

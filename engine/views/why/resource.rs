@@ -3,8 +3,9 @@
 use super::super::leaks::leak_status;
 use super::super::outside::Outside;
 use super::super::restarts::restarts;
+use super::super::suspects::suspected;
 use super::Explanation;
-use super::phase::exit_words;
+use super::phase::{exit_words, tell_suspects};
 use crate::base::name::Name;
 use crate::base::owner::Owner;
 use crate::kernel::resource::ResourceState;
@@ -56,6 +57,7 @@ pub(super) fn explain(
         explanation.say(format!("It {}.", told.sentence()));
     }
     leak_at(explanation, goal, &resource.owner, outside);
+    tell_suspects(explanation, goal.map(|goal| suspected(goal, outside)).unwrap_or_default(), &resource.owner);
     if let Some(evicted) = &resource.evicted {
         explanation.say(format!("It was ended although its goal is up, since it is `evictable`: {evicted}."));
         if !resource.kind.runs() {
