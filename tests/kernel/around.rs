@@ -129,6 +129,10 @@ fn what_two_of_a_phase_may_have_started_is_told_once_and_of_the_phase() {
     blamed.sort();
     let places = [pair("g/a/suspect:at-1", "g/a"), pair("g/a/suspect:at-2", SVC), pair("g/a/suspect:at-3", "g/a")];
     assert_eq!(blamed, places, "the first is of either");
+    // Nor is it known of two services.
+    let two = phase("a").serve("svc", Scope::Goal).serve("other", Scope::Goal).checks(1);
+    let world = done(vec![two], vec![(SVC, vec![at(1)]), ("g/a/other", vec![at(1)])]);
+    assert_eq!(world.blamed(), [pair("g/a/suspect:at-1", "g/a")]);
     // Of two phases that were at work at once each is suspected, as ever.
     let mut world = World::new();
     world.play("b").tries = vec![Try { suspects: vec![at(1)], ..Try::default() }];
