@@ -45,4 +45,5 @@ mod suspects_around;
 mod together;
 mod told;
 mod unexplained;
+mod ways;
 mod world;

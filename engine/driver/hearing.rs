@@ -31,8 +31,9 @@ impl Engine {
                 suspects.iter_mut().flat_map(Suspect::foreign_texts).for_each(|text| *text = self.mask.apply(text));
                 Input::Seen { id, seen: Seen::Exited { exit, leftovers, survivors, outputs, artifacts, usage, suspects, contained } }
             }
-            Input::Seen { id, seen: Seen::Begun { path } } => {
-                Input::Seen { id, seen: Seen::Begun { path: path.filter(|path| self.mask.apply(path) == *path) } }
+            Input::Seen { id, seen: Seen::Begun { path, above } } => {
+                let plain = |path: &String| self.mask.apply(path) == *path;
+                Input::Seen { id, seen: Seen::Begun { path: path.filter(plain), above: above.filter(plain) } }
             }
             Input::Seen { id, seen: Seen::Made { created, path, mut outputs } } => {
                 outputs.values_mut().for_each(|value| *value = self.mask.apply(value));

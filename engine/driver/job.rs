@@ -11,7 +11,7 @@ use crate::kernel::state::State;
 use crate::kernel::stock::Resource as Made;
 use crate::manifest::resource::{Directory, DirectoryFull, FileResource, Resource};
 use crate::ports::container::{EndpointJob, Reach};
-use crate::ports::job::{Collect, CustomJob, DirectoryJob, EndJob, FileJob, Job, ServeJob, WorkJob};
+use crate::ports::job::{Collect, CustomJob, DirectoryJob, EndJob, FileJob, Job, RemoveJob, ServeJob, WorkJob};
 
 impl Texts<'_> {
     /// Where the outputs of an attempt are written.
@@ -109,7 +109,8 @@ impl Texts<'_> {
     /// The removal of a passive resource that some run made: of the paths where it was made, whatever the manifest says by now.
     pub(super) fn remove_job(&self, made: &Made) -> Result<Job, TextError> {
         if !made.paths.is_empty() {
-            return Ok(Job::RemovePaths(made.paths.iter().map(|path| self.workspace.root().join(path)).collect()));
+            let whole = |paths: &[String]| paths.iter().map(|path| self.workspace.root().join(path)).collect();
+            return Ok(Job::RemovePaths(RemoveJob { paths: whole(&made.paths), above: whole(&made.above) }));
         }
         if made.kind.is_of_engine() {
             return self.remove_object_job(made);
@@ -125,7 +126,7 @@ impl Texts<'_> {
         }
         let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));
         let path = path.ok_or_else(|| (Fault::System, format!("there is nothing to remove at {name}")))?;
-        Ok(Job::RemovePaths(vec![self.path(path)?]))
+        Ok(Job::RemovePaths(RemoveJob { paths: vec![self.path(path)?], above: Vec::new() }))
     }
 
     pub(super) fn path(&self, path: &str) -> Result<PathBuf, TextError> {

@@ -198,6 +198,10 @@ pub enum Seen {
         /// Where a directory or a file will be, as in `Made`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
+        /// The topmost folder on the way there that is not there either: it and those below it are made too, and go with it once they are
+        /// empty.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        above: Option<String>,
     },
     /// A passive resource is there.
     Made {

@@ -239,7 +239,7 @@ impl State {
                 }
             }
             // What is half made is to be destroyed, whether its command fails or nobody sees its end.
-            (Effect::Make { .. }, Seen::Begun { path }) => resource.made(true, path.as_deref()),
+            (Effect::Make { .. }, Seen::Begun { path, above }) => resource.begun(path.as_deref(), above.as_deref()),
             (Effect::Make { run, phase, attempt, .. }, Seen::Made { created, path, outputs }) => {
                 resource.made(*created, path.as_deref());
                 resource.outputs.extend(outputs.clone());
@@ -264,6 +264,7 @@ impl State {
             }
             (Effect::Remove, Seen::Done) if resource.state == ResourceState::Stopping => {
                 self.move_resource(at, &owner, ResourceInput::Gone, "removed")?;
+                self.bequeath(&owner);
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ pub mod answer;
 mod around;
 pub mod artifact;
 pub mod attempt;
+mod bequest;
 pub mod call;
 pub mod carry;
 mod checking;

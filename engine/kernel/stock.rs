@@ -44,6 +44,9 @@ pub struct Resource {
     /// The directories and files that sculpt made at this place, in that order. Another path may be declared here by now:
     /// what was made at an earlier one is removed with the rest, and what was there before at the later one is not.
     pub paths: Vec<String>,
+    /// The topmost folders that were made on the way to these paths: from there down, what is empty goes with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub above: Vec<String>,
     /// Its main process.
     pub process: Option<ProcessMark>,
     /// How its main process ended.
@@ -110,6 +113,7 @@ impl Resource {
             keep: false,
             created: false,
             paths: Vec::new(),
+            above: Vec::new(),
             process: None,
             exit: None,
             usage: Usage::default(),
@@ -134,10 +138,26 @@ impl Resource {
         }
         if matches!(self.kind, Kind::Directory | Kind::File) {
             self.paths = old.paths;
+            self.above = old.above;
         } else if self.kind == old.kind {
             self.created = old.created;
             // What it put out when it was created is still so; who only finds it is not told again.
             self.outputs = old.outputs;
+        }
+    }
+
+    /// It is about to be made, with the folders from this one down to it.
+    pub(super) fn begun(&mut self, path: Option<&str>, above: Option<&str>) {
+        self.made(true, path);
+        if let Some(above) = above {
+            self.has_above(above);
+        }
+    }
+
+    /// With it go the folders from this one down to it, where they are empty.
+    pub(super) fn has_above(&mut self, above: &str) {
+        if self.above.iter().all(|known| known != above) {
+            self.above.push(above.to_owned());
         }
     }
 

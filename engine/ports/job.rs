@@ -68,8 +68,8 @@ pub enum Job {
     Sweep(String, Option<Reach>),
     /// Set what a whole goal may use.
     Limit(Name, Limits),
-    /// Remove directories and files, the last one first.
-    RemovePaths(Vec<PathBuf>),
+    /// Remove directories and files.
+    RemovePaths(RemoveJob),
     /// Remove what was adopted.
     Dismantle(Box<DismantleJob>),
     /// Destroy a custom resource.
@@ -167,6 +167,15 @@ pub struct FileJob {
     pub owner: Option<String>,
     /// Its mode.
     pub mode: Option<u32>,
+}
+
+/// Remove directories and files.
+#[derive(Clone, Debug)]
+pub struct RemoveJob {
+    /// What: the last one first.
+    pub paths: Vec<PathBuf>,
+    /// The topmost folders that were made on the way there: from these down, what is empty by then goes too.
+    pub above: Vec<PathBuf>,
 }
 
 /// Create or destroy a custom resource.

@@ -10,12 +10,13 @@ use opensculpt::ports::job::{FileJob, Job};
 use opensculpt::ports::probe::{Asked, Probing};
 use serde_json::json;
 
+use super::making::removal;
 use super::scripts::{IGNORES, KILLS_ITSELF, SAYS, STAYS};
 use super::{World, in_every_world, phase, run, service};
 
-const PATIENT: Span = Span::seconds(30);
+pub(super) const PATIENT: Span = Span::seconds(30);
 
-fn look(world: &World, kind: serde_json::Value) -> Asked {
+pub(super) fn look(world: &World, kind: serde_json::Value) -> Asked {
     let kind: CheckKind = serde_json::from_value(kind).unwrap();
     Asked::Look { kind: Box::new(kind), workspace: world.dir.path().to_owned(), log: None }
 }
@@ -133,7 +134,8 @@ fn a_file_is_there_once_it_is_made_and_until_it_is_removed() {
         assert_eq!(ask(world, json!({ "path": "f", "matches": "^t.*s$" })).await, pass, "{}", world.name);
         assert_eq!(ask(world, json!({ "path": "f", "min_size": "1Ki" })).await, wrong, "{}", world.name);
         assert_eq!(ask(world, json!({ "path": "f", "exists": false })).await, wrong, "{}", world.name);
-        let id = world.carry_out(&service(), Effect::Remove, Job::RemovePaths(vec![world.path("f")]));
+        let removal = removal(world, &["f"], &[]);
+        let id = world.carry_out(&service(), Effect::Remove, removal);
         assert_eq!(world.seen(id).await, Seen::Done, "{}", world.name);
         assert_eq!(ask(world, json!("f")).await, missing, "{}", world.name);
     });

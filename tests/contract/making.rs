@@ -2,9 +2,12 @@
 
 use opensculpt::base::time::Span;
 use opensculpt::kernel::action::{Effect, Seen};
+use opensculpt::kernel::answer::Said;
 use opensculpt::plan::sealed::PhaseIx;
-use opensculpt::ports::job::{CustomJob, DirectoryJob, FileJob, Job};
+use opensculpt::ports::job::{CustomJob, DirectoryJob, FileJob, Job, RemoveJob};
+use serde_json::json;
 
+use super::looks::{PATIENT, look};
 use super::scripts::WRITES;
 use super::{World, in_every_world, run, service};
 
@@ -15,7 +18,7 @@ async fn make(world: &mut World, job: Job) -> (Option<Option<String>>, bool, Opt
     let mut announced = None;
     loop {
         match world.seen(id).await {
-            Seen::Begun { path } => {
+            Seen::Begun { path, .. } => {
                 assert_eq!(announced.replace(path), None, "{}: it is announced once", world.name);
                 world.runtime.proceed(id);
             }
@@ -51,11 +54,44 @@ fn what_is_removed_can_be_made_again() {
         make(world, file(world, "one")).await;
         for _ in 0..2 {
             // What is not there is removed already.
-            let id = world.carry_out(&service(), Effect::Remove, Job::RemovePaths(vec![world.path("d")]));
+            let removal = removal(world, &["d"], &[]);
+            let id = world.carry_out(&service(), Effect::Remove, removal);
             assert_eq!(world.seen(id).await, Seen::Done, "{}", world.name);
         }
         assert!(make(world, directory(world)).await.1, "{}", world.name);
         assert!(make(world, file(world, "one")).await.1, "{}: it was removed with its directory", world.name);
+    });
+}
+
+/// The removal of these, and of what is empty from these folders down.
+pub(super) fn removal(world: &World, paths: &[&str], above: &[&str]) -> Job {
+    let whole = |paths: &[&str]| paths.iter().map(|path| world.path(path)).collect();
+    Job::RemovePaths(RemoveJob { paths: whole(paths), above: whole(above) })
+}
+
+#[test]
+fn the_folders_on_the_way_are_announced_and_go_with_it_where_they_are_empty() {
+    in_every_world(async |world| {
+        let directory = Job::Directory(DirectoryJob { path: world.path("x/y/d"), owner: None, mode: None });
+        let file = Job::File(FileJob { path: world.path("x/e/f"), content: String::new(), owner: None, mode: None });
+        for (job, path, above) in [(directory, "x/y/d", "x"), (file, "x/e/f", "x/e")] {
+            let effect = Effect::Make { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
+            let id = world.carry_out(&service(), effect, job);
+            let begun = Seen::Begun { path: Some(path.to_owned()), above: Some(above.to_owned()) };
+            assert_eq!(world.seen(id).await, begun, "{}", world.name);
+            world.runtime.proceed(id);
+            assert!(matches!(world.seen(id).await, Seen::Made { created: true, .. }), "{}", world.name);
+        }
+        for (path, left) in [("x/y/d", [false, true, true]), ("x/e/f", [false, false, false])] {
+            // The second has by now what the first had left.
+            let removal = removal(world, &[path], &["x"]);
+            let id = world.carry_out(&service(), Effect::Remove, removal);
+            assert_eq!(world.seen(id).await, Seen::Done, "{}", world.name);
+            for (path, there) in ["x/y", "x/e/f", "x"].into_iter().zip(left) {
+                let asked = look(world, json!({ "file": { "path": path, "exists": there } }));
+                assert_eq!(world.ask(asked, PATIENT).await.said, Said::Pass, "{}: {path} after {left:?}", world.name);
+            }
+        }
     });
 }
 
@@ -65,7 +101,7 @@ fn nothing_is_made_before_its_announcement_is_recorded() {
         let effect = Effect::Make { run: run(), phase: PhaseIx(0), attempt: 1, resource: "svc".into() };
         let job = directory(world);
         let id = world.carry_out(&service(), effect, job);
-        assert_eq!(world.seen(id).await, Seen::Begun { path: Some("d".to_owned()) }, "{}", world.name);
+        assert_eq!(world.seen(id).await, Seen::Begun { path: Some("d".to_owned()), above: None }, "{}", world.name);
         // The engine dies here: nothing is there, whoever comes next announces it again.
         world.another_engine();
         assert!(make(world, directory(world)).await.0.is_some(), "{}", world.name);

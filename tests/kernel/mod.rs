@@ -26,4 +26,5 @@ mod runs;
 mod scale;
 mod script;
 mod snapshots;
+mod ways;
 mod world;

@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub unremovable: HashSet<String>,
     /// Where a place's directory or file is; elsewhere than at its owner's name.
     pub paths: HashMap<String, String>,
+    /// The folders that are made on the way to a place's directory or file.
+    pub above: HashMap<String, String>,
     /// Custom resources whose create command makes something and fails.
     pub half_made: HashSet<String>,
     /// Ports that are taken.
@@ -118,6 +120,7 @@ impl World {
             swept: Vec::new(),
             unremovable: HashSet::new(),
             paths: HashMap::new(),
+            above: HashMap::new(),
             half_made: HashSet::new(),
             taken: HashSet::new(),
             engine_is_away: false,
@@ -218,7 +221,7 @@ impl World {
                     if seen.is_end() || !self.is_work(id) && !matches!(seen, Seen::Begun { .. } | Seen::Unenforced { .. }) {
                         self.working.remove(&id);
                     }
-                    if let Seen::Begun { path } = seen {
+                    if let Seen::Begun { path, .. } = seen {
                         self.proceed(id, path);
                     }
                 }
@@ -283,7 +286,11 @@ impl World {
                 let place = self.place(owner);
                 let path = matches!(made, Kind::Directory | Kind::File).then(|| place.clone());
                 if made != Kind::Port && !self.there.contains(&place) {
-                    return self.seen(0, id, Seen::Begun { path });
+                    return self.seen(
+                        0,
+                        id,
+                        Seen::Begun { above: path.as_ref().and_then(|_| self.above.get(&owner.to_string()).cloned()), path },
+                    );
                 }
                 self.there.insert(place);
                 self.seen(self.make_takes, id, Seen::Made { created: made == Kind::Port, path, outputs: IndexMap::new() });

@@ -3,12 +3,12 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::work::WorkError;
 use crate::adapters::process::user::ids;
 use crate::kernel::action::Seen;
-use crate::ports::job::{DirectoryJob, FileJob};
+use crate::ports::job::{DirectoryJob, FileJob, RemoveJob};
 
 /// Makes a directory, with its parents. One that is there is used, and not owned.
 pub(super) fn make_directory(root: &Path, job: &DirectoryJob) -> Seen {
@@ -65,9 +65,33 @@ pub(super) fn told(root: &Path, path: &Path) -> Option<String> {
     path.strip_prefix(root).unwrap_or(path).to_str().map(str::to_owned)
 }
 
-/// Removes directories and files that sculpt made, the last one first.
-pub(super) fn remove_all(paths: &[PathBuf]) -> Seen {
-    paths.iter().rev().map(|path| remove(path)).find(|seen| *seen != Seen::Done).unwrap_or(Seen::Done)
+/// The topmost folder above a path that is not there, and will be made with it.
+pub(super) fn topmost_absent(path: &Path) -> Option<&Path> {
+    let absent = |above: &&Path| above.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).take_while(absent).last()
+}
+
+/// Removes directories and files that sculpt made, the last one first, and the folders that it made on the way to them.
+pub(super) fn remove_all(job: &RemoveJob) -> Seen {
+    let RemoveJob { paths, above } = job;
+    let ways = || above.iter().rev().flat_map(|top| paths.iter().rev().map(move |path| remove_way(top, path)));
+    paths.iter().rev().map(|path| remove(path)).chain(ways()).find(|seen| *seen != Seen::Done).unwrap_or(Seen::Done)
+}
+
+/// Removes what is empty of the folders above a path, from the nearest up to this one. In what is not, somebody has something by now.
+fn remove_way(top: &Path, path: &Path) -> Seen {
+    for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top)) {
+        match fs::remove_dir(folder) {
+            Ok(()) => {}
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound => {}
+                // A link or a file in its place is somebody else's.
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => break,
+                _ => return WorkError::io(format!("remove {}", folder.display()))(error).seen(),
+            },
+        }
+    }
+    Seen::Done
 }
 
 /// Removes a directory or a file. What is not there is removed already.
@@ -133,5 +157,41 @@ mod tests {
         assert_eq!(mode(&path), 0o600, "the content is the same, the mode is not");
         assert_eq!(declare(None), made(false));
         assert_eq!(mode(&path), 0o600, "nothing is declared, nothing is changed");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what a person does in the meantime")]
+    fn the_folders_that_were_made_on_the_way_go_and_none_that_was_there_or_is_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |path: &str| dir.path().join(path);
+        let made = |text: &str| {
+            let job = DirectoryJob { path: path(text), owner: None, mode: None };
+            let above = topmost_absent(&job.path).map(Path::to_owned);
+            assert!(matches!(make_directory(dir.path(), &job), Seen::Made { created: true, .. }));
+            above
+        };
+        let remove = |text: &str, top: &str| remove_all(&RemoveJob { paths: vec![path(text)], above: vec![path(top)] });
+        fs::create_dir(path("there")).unwrap();
+        assert_eq!(made("there/c"), None, "its folder was there");
+        assert_eq!(made("there/a/b/c"), Some(path("there/a")));
+        assert_eq!(remove("there/a/b/c", "there/a"), Seen::Done);
+        assert!(path("there").is_dir() && !path("there/a").exists());
+        // Somebody has put something into one of them.
+        assert_eq!(made("x/y/z"), Some(path("x")));
+        fs::write(path("x/mine"), "").unwrap();
+        assert_eq!(remove("x/y/z", "x"), Seen::Done);
+        assert!(path("x/mine").is_file() && !path("x/y").exists());
+        // Or has put one of his own, or a link, in its place.
+        assert_eq!(made("p/q/r"), Some(path("p")));
+        fs::remove_dir_all(path("p/q")).unwrap();
+        fs::create_dir(path("else")).unwrap();
+        std::os::unix::fs::symlink(path("else"), path("p/q")).unwrap();
+        assert_eq!(remove("p/q/r", "p"), Seen::Done);
+        assert!(path("p/q").is_symlink() && path("else").is_dir());
+        // What is gone already is no obstacle, also where the engine died before it had made all of the way.
+        fs::create_dir_all(path("k/l")).unwrap();
+        assert_eq!(remove("k/l/m/n", "k"), Seen::Done);
+        assert!(!path("k").exists());
+        assert_eq!(remove("k/l/m/n", "k"), Seen::Done);
     }
 }

@@ -15,10 +15,10 @@ pub(super) struct Intents(Mutex<HashMap<EffectId, oneshot::Sender<()>>>);
 
 impl Intents {
     /// Tells what is about to be made, and waits until that is recorded. With an engine that is gone it waits for ever.
-    pub(super) async fn announce(&self, id: EffectId, path: Option<String>, tell: &Tell) {
+    pub(super) async fn announce(&self, id: EffectId, (path, above): (Option<String>, Option<String>), tell: &Tell) {
         let (go, recorded) = oneshot::channel();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, go);
-        tell.say(Input::Seen { id, seen: Seen::Begun { path } });
+        tell.say(Input::Seen { id, seen: Seen::Begun { path, above } });
         if recorded.await.is_err() {
             std::future::pending::<()>().await;
         }

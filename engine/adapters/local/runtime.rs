@@ -82,12 +82,12 @@ impl LocalRuntime {
                 }
                 return super::watch::watch(self.leases, self.endpoints, (id, owner), *job, tell).await;
             }
-            Job::Object(job) => super::contain::make(&self.fleets, &owner, &job, self.intents.announce(id, None, &tell)).await,
+            Job::Object(job) => super::contain::make(&self.fleets, &owner, &job, self.intents.announce(id, (None, None), &tell)).await,
             Job::RemoveObject(job) => super::contain::remove(&self.fleets, &owner, &job).await,
             Job::Create(job) => {
                 self.rounds.begin(id, &job.act.env);
                 let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
-                super::custom::create(&around, &job, self.intents.announce(id, None, &tell)).await
+                super::custom::create(&around, &job, self.intents.announce(id, (None, None), &tell)).await
             }
             Job::Destroy(job) => {
                 self.rounds.begin(id, &job.act.env);
@@ -130,7 +130,7 @@ impl LocalRuntime {
                 let around = Around { leases: &self.leases, endpoints: &self.endpoints, by: (id, &owner), tell: &tell };
                 super::dismantle::dismantle(&around, &job).await
             }
-            Job::RemovePaths(paths) => blocking(move || super::files::remove_all(&paths)).await,
+            Job::RemovePaths(job) => blocking(move || super::files::remove_all(&job)).await,
             // It has its permit already: see `carry_out`.
             Job::Call(_) => return,
             Job::Forget(goal, reaches) => {
@@ -146,7 +146,9 @@ impl LocalRuntime {
     async fn announce(&self, id: EffectId, path: &Path, tell: &Tell) {
         let absent = path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
         if absent {
-            self.intents.announce(id, super::files::told(self.workspace.root(), path), tell).await;
+            let told = |path: &Path| super::files::told(self.workspace.root(), path);
+            let above = super::files::topmost_absent(path).and_then(told);
+            self.intents.announce(id, (told(path), above), tell).await;
         }
     }
 }

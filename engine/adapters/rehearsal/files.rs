@@ -42,6 +42,12 @@ impl Files {
         self.nodes.insert(path.to_owned(), node);
     }
 
+    /// The topmost directory above a path that is not there.
+    pub(super) fn topmost_absent<'p>(&self, root: &Path, path: &'p Path) -> Option<&'p Path> {
+        let inside = |above: &&Path| *above != root && above.starts_with(root) && !self.nodes.contains_key(*above);
+        path.ancestors().skip(1).take_while(inside).last()
+    }
+
     pub(super) fn make_all(&mut self, paths: &[PathBuf]) {
         for path in paths {
             self.nodes.insert(path.clone(), Node::File(None));
@@ -68,6 +74,16 @@ impl Files {
     pub(super) fn remove(&mut self, path: &Path, now: u64) {
         self.nodes.retain(|other, _| !other.starts_with(path));
         self.removed.push((path.to_owned(), now));
+    }
+
+    /// Removes what is empty of the directories above a path, from the nearest up to this one.
+    pub(super) fn remove_way(&mut self, top: &Path, path: &Path, now: u64) {
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top)) {
+            if self.nodes.keys().any(|other| other != folder && other.starts_with(folder)) {
+                break;
+            }
+            self.remove(folder, now);
+        }
     }
 
     /// Whether something made at a path at that time is still there.

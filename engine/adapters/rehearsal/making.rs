@@ -1,5 +1,7 @@
 //! What is made: announced where it is not there yet, and made once that is recorded, so that whoever comes later knows whose it is.
 
+use std::path::Path;
+
 use super::cast::Role;
 use super::watch::Purpose;
 use super::world::World;
@@ -44,8 +46,10 @@ impl World {
         if there {
             return self.make_announced(id);
         }
-        let told = path.and_then(|path| path.strip_prefix(&self.root).unwrap_or(&path).to_str().map(str::to_owned));
-        self.say(1, tell, Input::Seen { id, seen: Seen::Begun { path: told } });
+        let told = |path: &Path| path.strip_prefix(&self.root).unwrap_or(path).to_str().map(str::to_owned);
+        let above = path.as_ref().and_then(|path| self.files.topmost_absent(&self.root, path)).and_then(told);
+        let path = path.as_deref().and_then(told);
+        self.say(1, tell, Input::Seen { id, seen: Seen::Begun { path, above } });
     }
 
     /// Makes what was announced.

@@ -63,10 +63,13 @@ impl Runtime for Simulation {
             // Commands of this world call nobody, and start nothing outside of everything that is held.
             Job::Call(_) | Job::Limit(..) | Job::Dismantle(_) => Seen::Done,
             Job::Port(text) => world.reserve(&text),
-            Job::RemovePaths(paths) => {
+            Job::RemovePaths(job) => {
                 let now = world.elapsed;
-                for path in paths.iter().rev() {
+                for path in job.paths.iter().rev() {
                     world.files.remove(path, now);
+                }
+                for (top, path) in job.above.iter().rev().flat_map(|top| job.paths.iter().rev().map(move |path| (top, path))) {
+                    world.files.remove_way(top, path, now);
                 }
                 Seen::Done
             }
