@@ -77,7 +77,8 @@ impl LocalRuntime {
                 return super::contain::watch(self.fleets, id, process, contained, collect, tell).await;
             }
             Job::Watch(job) => {
-                if let Some(environment) = &job.around {
+                // Around one that has ended meanwhile there is nothing to look at, and what it left is to be ended at once.
+                if let Some(environment) = job.around.as_ref().filter(|_| !self.has_ended(&job.process)) {
                     self.rounds.resume(id, environment);
                 }
                 return super::watch::watch(self.leases, self.endpoints, (id, owner), *job, tell).await;
