@@ -15,18 +15,22 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::containment::Containment;
-use super::identity::boot_id;
+use super::deadline::Deadline;
+use super::identity::{boot_id, open_pid};
 use super::kernel_file;
 use super::mechanism::Mechanism;
 use super::scope_init::ENTRY;
 use super::table::{self, Stat};
-use crate::base::time::Timestamp;
+use crate::base::time::{Span, Timestamp};
 
 /// Up to so many numbers are looked at one by one; of more, only those that the table lists.
 const ONE_BY_ONE: u32 = 512;
 
 /// Ticks a second in `/proc`, which is `USER_HZ`: 100 on every architecture but the extinct ones.
 const TICKS: u64 = 100;
+
+/// How often it is looked whether a pane's program has begun, two milliseconds apart.
+const BEGINS: u32 = 25;
 
 /// How many parents are followed upwards at most.
 const GENERATIONS: usize = 64;
@@ -95,6 +99,7 @@ impl Found {
             return None;
         }
         let stat = Stat::read(pid).filter(|stat| !stat.dead())?;
+        until_begun(&stat);
         let environment = Environment(kernel_file::read(&format!("/proc/{pid}/environ")).unwrap_or_default());
         let terminal = terminal_above(&stat);
         if (terminal.is_none() && !wanted(&environment)) || containment.supervises(pid) || is_thread(pid) {
@@ -130,6 +135,20 @@ fn new_pids(since: u32, last: u32) -> Vec<u32> {
     }
 }
 
+/// Waits until a terminal's server, of which this may be the child, has begun the program of the pane: before that it looks like the server
+/// itself, and what tells the pane is not there yet. That is a matter of microseconds where the host is not busy.
+fn until_begun(stat: &Stat) {
+    let is_server = |pid: u32| terminal_of(pid).is_some();
+    for _ in 0..BEGINS {
+        if !is_server(stat.pid) || !is_server(stat.parent) {
+            return;
+        }
+        let Ok(Some(process)) = open_pid(stat.pid) else { return };
+        // Its end is as good; that it cannot be waited for is no reason to look away.
+        drop(Deadline::after(Span(2)).wait_exits(&[process]));
+    }
+}
+
 /// The table has a place for each thread too, though it does not list them.
 fn is_thread(pid: u32) -> bool {
     let status = kernel_file::read_text(&format!("/proc/{pid}/status")).unwrap_or_default();
@@ -139,14 +158,17 @@ fn is_thread(pid: u32) -> bool {
 
 /// The terminal's server that a process descends from, the nearest one.
 fn terminal_above(stat: &Stat) -> Option<Terminal> {
-    ancestors(stat.pid).find_map(|pid| {
-        let name = kernel_file::read_text(&format!("/proc/{pid}/comm")).ok()?;
-        match name.trim_end() {
-            "tmux: server" => Some(Terminal::Tmux),
-            "screen" | "SCREEN" => Some(Terminal::Screen),
-            _ => None,
-        }
-    })
+    ancestors(stat.pid).find_map(terminal_of)
+}
+
+/// The terminal whose server a process is.
+fn terminal_of(pid: u32) -> Option<Terminal> {
+    let name = kernel_file::read_text(&format!("/proc/{pid}/comm")).ok()?;
+    match name.trim_end() {
+        "tmux: server" => Some(Terminal::Tmux),
+        "screen" | "SCREEN" => Some(Terminal::Screen),
+        _ => None,
+    }
 }
 
 /// The parents of a process, the nearest one first.

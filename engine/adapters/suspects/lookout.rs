@@ -81,7 +81,8 @@ impl Lookout {
         Before { user, attempt, snapshot, last_pid, time: Time::OfWork }
     }
 
-    /// The look after its end: what it may have started that no scope of this workspace holds. Looks only at files, and waits for nobody.
+    /// The look after its end: what it may have started that no scope of this workspace holds. Looks only at files, and waits for nobody
+    /// but, for a moment, for the program of a pane that has just been opened.
     pub fn after(&self, before: &Before, containment: &Containment) -> Vec<Suspect> {
         compare(before, &self.look(&before.user, Span(0)), containment)
     }
