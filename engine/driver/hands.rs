@@ -74,7 +74,8 @@ impl Engine {
                 if let Some(adopted) = &made.adopted {
                     return Ok(self.dismantle_job(&made, adopted));
                 }
-                self.texts(&made.run, made.phase)?.remove_job(&made)
+                let ways = self.kernel.state().ways(&owner);
+                self.texts(&made.run, made.phase)?.remove_job(&made, ways)
             }
             Effect::Call { id, .. } => Ok(Job::Call(*id)),
             Effect::Forget => {

@@ -107,10 +107,10 @@ impl Texts<'_> {
     }
 
     /// The removal of a passive resource that some run made: of the paths where it was made, whatever the manifest says by now.
-    pub(super) fn remove_job(&self, made: &Made) -> Result<Job, TextError> {
+    pub(super) fn remove_job(&self, made: &Made, (above, others): (Vec<String>, Vec<String>)) -> Result<Job, TextError> {
         if !made.paths.is_empty() {
             let whole = |paths: &[String]| paths.iter().map(|path| self.workspace.root().join(path)).collect();
-            return Ok(Job::RemovePaths(RemoveJob { paths: whole(&made.paths), above: whole(&made.above) }));
+            return Ok(Job::RemovePaths(RemoveJob { paths: whole(&made.paths), above: whole(&above), others: whole(&others) }));
         }
         if made.kind.is_of_engine() {
             return self.remove_object_job(made);
@@ -126,7 +126,7 @@ impl Texts<'_> {
         }
         let path = resource.directory.as_ref().map(Directory::path).or(resource.file.as_ref().map(|file| file.path.as_str()));
         let path = path.ok_or_else(|| (Fault::System, format!("there is nothing to remove at {name}")))?;
-        Ok(Job::RemovePaths(RemoveJob { paths: vec![self.path(path)?], above: Vec::new() }))
+        Ok(Job::RemovePaths(RemoveJob { paths: vec![self.path(path)?], above: Vec::new(), others: Vec::new() }))
     }
 
     pub(super) fn path(&self, path: &str) -> Result<PathBuf, TextError> {

@@ -218,6 +218,7 @@ impl State {
             }
             _ => None,
         };
+        let is_ours = matches!(seen, Seen::Made { path: Some(path), .. } if self.is_on_a_way(path));
         let Some(resource) = self.goals.get_mut(&owner.goal).and_then(|goal| goal.resources.get_mut(&owner)) else { return Ok(()) };
         if matches!(effect, Effect::Make { .. } | Effect::Serve { .. }) && resource.made_by != id {
             // What an earlier effect made has a successor by now: of another attempt, or, rolled back to, of the same.
@@ -241,7 +242,7 @@ impl State {
             // What is half made is to be destroyed, whether its command fails or nobody sees its end.
             (Effect::Make { .. }, Seen::Begun { path, above }) => resource.begun(path.as_deref(), above.as_deref()),
             (Effect::Make { run, phase, attempt, .. }, Seen::Made { created, path, outputs }) => {
-                resource.made(*created, path.as_deref());
+                resource.made(*created || is_ours, path.as_deref());
                 resource.outputs.extend(outputs.clone());
                 let (outputs, state) = (resource.outputs.clone(), resource.state);
                 if state == ResourceState::Creating {

@@ -176,6 +176,8 @@ pub struct RemoveJob {
     pub paths: Vec<PathBuf>,
     /// The topmost folders that were made on the way there: from these down, what is empty by then goes too.
     pub above: Vec<PathBuf>,
+    /// What others have: that stays, empty or not.
+    pub others: Vec<PathBuf>,
 }
 
 /// Create or destroy a custom resource.

@@ -65,8 +65,28 @@ fn what_is_removed_can_be_made_again() {
 
 /// The removal of these, and of what is empty from these folders down.
 pub(super) fn removal(world: &World, paths: &[&str], above: &[&str]) -> Job {
+    removal_beside(world, paths, above, &[])
+}
+
+/// The same, where others have these.
+fn removal_beside(world: &World, paths: &[&str], above: &[&str], others: &[&str]) -> Job {
     let whole = |paths: &[&str]| paths.iter().map(|path| world.path(path)).collect();
-    Job::RemovePaths(RemoveJob { paths: whole(paths), above: whole(above) })
+    Job::RemovePaths(RemoveJob { paths: whole(paths), above: whole(above), others: whole(others) })
+}
+
+#[test]
+fn a_folder_on_the_way_that_another_has_stays_though_it_is_empty() {
+    in_every_world(async |world| {
+        let job = Job::Directory(DirectoryJob { path: world.path("x/y/d"), owner: None, mode: None });
+        assert!(make(world, job).await.1, "{}", world.name);
+        let removal = removal_beside(world, &["x/y/d"], &["x"], &["x/y"]);
+        let id = world.carry_out(&service(), Effect::Remove, removal);
+        assert_eq!(world.seen(id).await, Seen::Done, "{}", world.name);
+        for (path, there) in [("x/y/d", false), ("x/y", true)] {
+            let asked = look(world, json!({ "file": { "path": path, "exists": there } }));
+            assert_eq!(world.ask(asked, PATIENT).await.said, Said::Pass, "{}: {path}", world.name);
+        }
+    });
 }
 
 #[test]

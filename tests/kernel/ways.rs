@@ -63,3 +63,34 @@ fn whoever_lives_on_in_them_has_them_next() {
     }
     assert_eq!(above(&state, "g/b/second"), ["x/y", "x"]);
 }
+
+#[test]
+fn a_folder_on_the_way_that_is_declared_too_is_the_goals_and_stays_as_long_as_that() {
+    let mut world = World::new();
+    lies(&mut world, "g/a/conf", "data/conf", Some("data"));
+    lies(&mut world, "g/a/data", "data", None);
+    // The file is made first, and the folder is found.
+    world.there.insert("data".to_owned());
+    world.carry_out(plan(1, vec![phase("a").directory("conf", Scope::Phase).directory("data", Scope::Goal).work().checks(1)]));
+    let state = world.kernel.state();
+    let data = state.resource(&"g/a/data".parse().unwrap()).unwrap();
+    assert!(data.created && data.paths == ["data"], "nobody made it but sculpt: {data:?}");
+    assert_eq!(world.resource("g/a/conf"), ResourceState::Gone);
+    assert!(world.there.contains("data"), "{:?}", world.there);
+    world.down(true);
+    world.settle();
+    assert_eq!(world.resource("g/a/data"), ResourceState::Gone);
+}
+
+#[test]
+fn all_that_lead_to_what_is_removed_go_with_it_and_what_others_have_stays() {
+    let mut world = World::new();
+    lies(&mut world, "g/a/one", "x/one", Some("x"));
+    lies(&mut world, "g/a/two", "x/y/two", Some("x/y"));
+    lies(&mut world, "g/a/other", "z/other", Some("z"));
+    let draft = phase("a").directory("one", Scope::Goal).directory("two", Scope::Goal).directory("other", Scope::Goal);
+    world.carry_out(plan(1, vec![draft.work().checks(1)]));
+    let ways = |place: &str| world.kernel.state().ways(&place.parse().unwrap());
+    assert_eq!(ways("g/a/two"), (vec!["x".to_owned(), "x/y".to_owned()], vec!["x/one".to_owned(), "z/other".to_owned()]));
+    assert_eq!(ways("g/a/one").0, ["x"]);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::work::WorkError;
 use crate::adapters::process::user::ids;
@@ -16,10 +16,12 @@ pub(super) fn make_directory(root: &Path, job: &DirectoryJob) -> Seen {
         if job.path.is_dir() {
             return Ok(false);
         }
-        if let Some(parent) = job.path.parent() {
-            fs::DirBuilder::new().recursive(true).create(parent)?;
-        }
-        fs::DirBuilder::new().mode(job.mode.unwrap_or(0o755)).create(&job.path)?;
+        let make = || {
+            job.path.parent().map_or(Ok(()), |parent| fs::DirBuilder::new().recursive(true).create(parent))?;
+            fs::DirBuilder::new().mode(job.mode.unwrap_or(0o755)).create(&job.path)
+        };
+        // What is removed beside it may have taken the empty folder that it goes into.
+        make().or_else(|error| if error.kind() == io::ErrorKind::NotFound { make() } else { Err(error) })?;
         if let Some(mode) = job.mode {
             // The mask of the process may have taken bits away.
             fs::set_permissions(&job.path, fs::Permissions::from_mode(mode))?;
@@ -73,14 +75,16 @@ pub(super) fn topmost_absent(path: &Path) -> Option<&Path> {
 
 /// Removes directories and files that sculpt made, the last one first, and the folders that it made on the way to them.
 pub(super) fn remove_all(job: &RemoveJob) -> Seen {
-    let RemoveJob { paths, above } = job;
-    let ways = || above.iter().rev().flat_map(|top| paths.iter().rev().map(move |path| remove_way(top, path)));
+    let RemoveJob { paths, above, others } = job;
+    let ways = || above.iter().rev().flat_map(|top| paths.iter().rev().map(move |path| remove_way(top, path, others)));
     paths.iter().rev().map(|path| remove(path)).chain(ways()).find(|seen| *seen != Seen::Done).unwrap_or(Seen::Done)
 }
 
-/// Removes what is empty of the folders above a path, from the nearest up to this one. In what is not, somebody has something by now.
-fn remove_way(top: &Path, path: &Path) -> Seen {
-    for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top)) {
+/// Removes what is empty of the folders above a path, from the nearest up to this one. In what is not, somebody has something by now; others
+/// may have one as it is.
+fn remove_way(top: &Path, path: &Path, others: &[PathBuf]) -> Seen {
+    let is_free = |folder: &&Path| others.iter().all(|other| other != folder);
+    for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top)).take_while(is_free) {
         match fs::remove_dir(folder) {
             Ok(()) => {}
             Err(error) => match error.kind() {
@@ -170,7 +174,7 @@ mod tests {
             assert!(matches!(make_directory(dir.path(), &job), Seen::Made { created: true, .. }));
             above
         };
-        let remove = |text: &str, top: &str| remove_all(&RemoveJob { paths: vec![path(text)], above: vec![path(top)] });
+        let remove = |text: &str, top: &str| remove_all(&RemoveJob { paths: vec![path(text)], above: vec![path(top)], others: Vec::new() });
         fs::create_dir(path("there")).unwrap();
         assert_eq!(made("there/c"), None, "its folder was there");
         assert_eq!(made("there/a/b/c"), Some(path("there/a")));

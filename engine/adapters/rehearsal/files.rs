@@ -76,10 +76,10 @@ impl Files {
         self.removed.push((path.to_owned(), now));
     }
 
-    /// Removes what is empty of the directories above a path, from the nearest up to this one.
-    pub(super) fn remove_way(&mut self, top: &Path, path: &Path, now: u64) {
+    /// Removes what is empty of the directories above a path, from the nearest up to this one, or to what others have.
+    pub(super) fn remove_way(&mut self, top: &Path, path: &Path, others: &[PathBuf], now: u64) {
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(top)) {
-            if self.nodes.keys().any(|other| other != folder && other.starts_with(folder)) {
+            if others.iter().any(|other| other == folder) || self.nodes.keys().any(|other| other != folder && other.starts_with(folder)) {
                 break;
             }
             self.remove(folder, now);

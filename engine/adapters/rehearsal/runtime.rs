@@ -69,7 +69,7 @@ impl Runtime for Simulation {
                     world.files.remove(path, now);
                 }
                 for (top, path) in job.above.iter().rev().flat_map(|top| job.paths.iter().rev().map(move |path| (top, path))) {
-                    world.files.remove_way(top, path, now);
+                    world.files.remove_way(top, path, &job.others, now);
                 }
                 Seen::Done
             }
