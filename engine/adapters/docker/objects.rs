@@ -104,15 +104,20 @@ impl Fleet {
         removed(name, "remove a volume", self.engine.client.remove_volume(name, none).await)
     }
 
+    /// Whether a container has a volume, whoever's it is.
+    pub(in crate::adapters) async fn is_had(&self, name: &str) -> Result<bool, DockerError> {
+        let by = HashMap::from([("volume".to_owned(), vec![name.to_owned()])]);
+        Ok(!self.engine.door.container_ids(&by).await?.is_empty())
+    }
+
     /// Removes a volume of this workspace that has no name, unless a container still has it. Any other stays.
-    pub(super) async fn remove_nameless(&self, name: &str) -> Result<(), DockerError> {
+    pub(in crate::adapters) async fn remove_nameless(&self, name: &str) -> Result<(), DockerError> {
         let found = unless_missing("inspect a volume", self.engine.client.inspect_volume(name).await)?;
         if !found.is_some_and(|found| self.owns(Some(&found.labels)) && found.labels.contains_key(label::NAMELESS)) {
             return Ok(());
         }
         // The engine does not count a container that took it over by `--volumes-from` from one that had named it.
-        let by = HashMap::from([("volume".to_owned(), vec![name.to_owned()])]);
-        if !self.engine.door.container_ids(&by).await?.is_empty() {
+        if self.is_had(name).await? {
             return Ok(());
         }
         match self.remove_volume(name).await {

@@ -208,12 +208,14 @@ impl<A: Audit> Exchange<A> {
     }
 
     /// The volumes without a name of what is about to be removed. Of those that were handed on to a container the engine itself takes none, and
-    /// a prune takes none at all: not even of an engine that writes no labels on them, as Podman.
+    /// a prune takes none at all: not even of an engine that writes no labels on them, as Podman. Those may be a stranger's where a command
+    /// may use what is his: then they stay.
     async fn nameless(&self, upstream: &mut Upstream, kind: Kind, leaving: &[Found]) -> Result<BTreeSet<String>, Trouble> {
         let mut nameless = BTreeSet::new();
         for name in leaving.iter().flat_map(|found| &found.volumes) {
             let found = upstream.find(&Thing::Volume(name.clone()), &self.policy.label.workspace).await?;
-            let unlabelled = kind == Kind::ContainerPrune && found.standing == Standing::Strange && is_anonymous(name);
+            let strange = found.standing == Standing::Strange && !self.policy.allow.contains("foreign");
+            let unlabelled = kind == Kind::ContainerPrune && strange && is_anonymous(name);
             if found.is_ours_without_a_name() || unlabelled {
                 nameless.insert(name.clone());
             }

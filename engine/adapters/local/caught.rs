@@ -31,10 +31,12 @@ pub(super) async fn sweep(fleets: &Fleets, (id, owner): (EffectId, &Owner), job:
         match found.kind {
             Kind::Container => {}
             Kind::Network => fleet.remove_network(&found.id).await?,
+            // Somebody else's container may have it by now: it goes with that.
+            Kind::Volume if found.nameless => fleet.remove_nameless(&found.id).await?,
             Kind::Volume => fleet.remove_volume(&found.id).await?,
         }
     }
-    let left = fleet.list().await?.iter().filter(|found| of(found)).count();
+    let left = fleet.list().await?.iter().filter(|found| of(found) && !found.nameless).count();
     if left > 0 {
         return Err(ContainError::Left(left));
     }

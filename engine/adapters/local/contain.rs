@@ -1,6 +1,5 @@
 //! A container: started, watched to its end, and removed. Its output goes to the file of its log on the way.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -287,6 +286,7 @@ pub(super) async fn sweep(fleets: &Fleets, reach: &Reach, name: &str) -> Seen {
                     fleet.remove(&found.id).await?;
                 }
                 Kind::Network => fleet.remove_network(&found.id).await?,
+                Kind::Volume if found.nameless => fleet.remove_nameless(&found.id).await?,
                 Kind::Volume => fleet.remove_volume(&found.id).await?,
             }
         }
@@ -313,14 +313,16 @@ fn scope_of(found: &Found) -> Option<String> {
 pub(super) async fn scopes(fleets: &Fleets, reach: &Reach) -> Result<Vec<String>, ContainError> {
     let fleet = fleets.find(reach).await?;
     // A network can be removed once nobody is in it, a volume once nobody uses it: in this order.
-    let mut all = fleet.list().await?;
-    if all.iter().any(|found| found.nameless) {
-        // What was made after the containers were listed is had by one of the next list.
-        let next = fleet.list().await?;
-        let had: HashSet<String> = all.iter().chain(&next).flat_map(|found| &found.volumes).cloned().collect();
-        all.retain(|found| !(found.nameless && had.contains(&found.id)));
+    let mut scopes = Vec::new();
+    for found in fleet.list().await? {
+        // Whoever's container has one without a name, it is told of with the last of them.
+        if let Some(scope) = scope_of(&found)
+            && !(found.nameless && fleet.is_had(&found.id).await?)
+        {
+            scopes.push(scope);
+        }
     }
-    Ok(all.iter().filter_map(scope_of).collect())
+    Ok(scopes)
 }
 
 /// Makes a network or a volume, once it is recorded that it is about to be made.

@@ -111,6 +111,10 @@ impl Sockets {
         let mut kept = self.lock();
         kept.over = true;
         kept.sockets.clear();
+        // In a folder that everybody can write, somebody else may have made it, to lead us elsewhere.
+        if !self.is_private() {
+            return;
+        }
         let there = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for entry in there.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket())) {
             drop(remove(&entry.path()));
@@ -129,13 +133,21 @@ impl Sockets {
         Ok(Socket { listener, path, view: Mutex::default(), inode })
     }
 
-    /// One that is not empty, or not ours, stays.
+    /// Whether the folder, and the one around it, are there and ours alone.
+    fn is_private(&self) -> bool {
+        let both = [self.folder.parent().unwrap_or(&self.folder), &self.folder];
+        both.iter().all(|folder| fs::symlink_metadata(folder).is_ok_and(|found| is_ours(&found)))
+    }
+
+    /// One that is not empty, or not ours, stays. So does the one around it where everybody could make it anew, and serve in it what still
+    /// has the path of a socket.
     fn remove_folder(&self) {
-        for folder in [Some(self.folder.as_path()), self.folder.parent()].into_iter().flatten() {
-            if !fs::symlink_metadata(folder).is_ok_and(|found| is_ours(&found)) || fs::remove_dir(folder).is_err() {
-                return;
-            }
+        if !self.is_private() || fs::remove_dir(&self.folder).is_err() {
+            return;
         }
+        let around = self.folder.parent().filter(|around| around.parent().is_some_and(|outer| !is_everybodys(outer)));
+        // Another workspace may have its own in it.
+        drop(around.map(fs::remove_dir));
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -157,6 +169,11 @@ impl Drop for Socket {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Whether others than its owner may write in a folder. Of one that cannot be looked at that is to be feared.
+fn is_everybodys(folder: &Path) -> bool {
+    fs::metadata(folder).map_or(true, |found| found.mode() & 0o022 != 0)
 }
 
 fn inode(path: &Path) -> io::Result<(u64, u64)> {
@@ -232,6 +249,39 @@ mod tests {
             sockets.keep(scope, &held);
             drop(held);
             assert!(again.path.exists(), "the next engine's own");
+        });
+    }
+
+    #[test]
+    fn where_somebody_else_has_led_us_nothing_is_removed() {
+        in_a_runtime(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (theirs, base) = (dir.path().join("theirs"), dir.path().join("base"));
+            fs::create_dir_all(&theirs).unwrap();
+            let socket = theirs.join("agent.sock");
+            let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+            fs::create_dir(&base).unwrap();
+            std::os::unix::fs::symlink(&theirs, base.join("workspace")).unwrap();
+            Sockets::at(base.join("workspace")).leave();
+            assert!(socket.exists());
+            fs::remove_file(base.join("workspace")).unwrap();
+            fs::rename(&theirs, base.join("workspace")).unwrap();
+            // The folder is ours, and others may write in the one around it.
+            fs::set_permissions(&base, fs::Permissions::from_mode(0o777)).unwrap();
+            Sockets::at(base.join("workspace")).leave();
+            assert!(base.join("workspace/agent.sock").exists());
+        });
+    }
+
+    #[test]
+    fn the_folder_around_stays_where_everybody_could_make_it_anew() {
+        in_a_runtime(|| {
+            let dir = tempfile::tempdir().unwrap();
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+            let sockets = Sockets::at(dir.path().join("base/workspace"));
+            drop(sockets.take("a/a0").unwrap());
+            sockets.leave();
+            assert!(dir.path().join("base").exists() && !dir.path().join("base/workspace").exists());
         });
     }
 
