@@ -193,7 +193,7 @@ phases:
     resources:
       svc:
         container: {{ image: {IMAGE}, command: sleep 86400 }}
-        healthcheck: {{ test: [CMD, sh, -c, 'test ! -e /tmp/hang || exec sleep 8640'], interval: 100ms, timeout: 300ms, retries: 3, start_period: 60s }}
+        healthcheck: {{ test: [CMD, sh, -c, 'test ! -e /tmp/hang || (sleep 8640; true)'], interval: 100ms, timeout: 300ms, retries: 3, start_period: 60s }}
         stop: {{ grace: 0s }}
         scope: goal
 "

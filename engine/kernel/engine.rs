@@ -73,10 +73,15 @@ impl Kernel {
             || self.live.questions.values().any(|question| ours(question.run()) && question.is_waited_for())
             || self.live.teardowns.values().any(|teardown| teardown.goal() == goal.as_str() && !teardown.collects())
             || self.live.waiters.iter().any(|(id, waiter)| waited(id) && !self.live.is_collected(waiter))
-            || self.live.ended.iter().any(waited)
+            || self.live.ended.iter().any(|id| waited(id) && self.is_told_here(*id))
             || self.live.awaiting_down.contains_key(goal)
             || self.live.around.values().any(|around| around.owner.goal == *goal)
             || self.live.runs.iter().any(|(id, run)| ours(id) && run.is_busy())
+    }
+
+    /// Whether the end of an effect is told by this host itself: of a container that waits for its engine, which may never come back.
+    fn is_told_here(&self, id: super::action::EffectId) -> bool {
+        self.state.effects.get(&id).is_some_and(|open| open.process.as_ref().is_none_or(|process| process.container.is_none()))
     }
 
     /// True while an engine has something to do or to stand by: something is under way, a process lives that it answers for, or checks

@@ -23,7 +23,7 @@ use crate::adapters::docker::standing::{Health, Standing};
 use crate::adapters::docker::stop::Ended;
 use crate::base::label::Origin;
 use crate::base::name::Name;
-use crate::base::time::Span;
+use crate::base::time::{Span, Timestamp};
 use crate::kernel::action::Exit;
 use crate::kernel::input::Input;
 use crate::kernel::told::Told;
@@ -54,7 +54,8 @@ impl Ears {
             return;
         }
         let engines = Arc::clone(&self.engines);
-        let ear = Ear { fleets: Arc::clone(fleets), tell: tell.clone(), known: HashMap::new(), engines, engine: None };
+        let ear =
+            Ear { fleets: Arc::clone(fleets), tell: tell.clone(), known: HashMap::new(), unseen: HashSet::new(), engines, engine: None };
         drop(tokio::spawn(ear.hear(reach.clone(), known)));
     }
 }
@@ -74,6 +75,8 @@ struct Ear {
     fleets: Arc<Fleets>,
     tell: Tell,
     known: HashMap<String, Heard>,
+    /// Of these it is to be seen how they are.
+    unseen: HashSet<String>,
     engines: Arc<Mutex<HashSet<PathBuf>>>,
     /// Which of them it has.
     engine: Option<PathBuf>,
@@ -83,37 +86,53 @@ impl Ear {
     async fn hear(mut self, reach: Reach, known: Vec<Known>) {
         let clock = HostClock::default();
         self.known.extend(known.into_iter().map(|Known { goal, id, caught }| (id, Heard::of(goal, caught))));
+        let mut reach = reach;
         loop {
-            if let Ok(fleet) = self.fleets.find(&reach).await {
-                if !self.takes(&fleet) {
-                    return;
-                }
-                let since = clock.now().0.saturating_sub(BEFORE.0);
-                let mut changes = pin!(fleet.changes(crate::base::time::Timestamp(since)));
-                // What is told from here on is not missed while they are looked at.
-                let mut hears = true;
-                for id in self.known.keys().cloned().collect::<Vec<_>>() {
-                    hears &= self.look(&fleet, &id).await;
-                }
-                while hears && let Some(Ok(change)) = changes.next().await {
-                    // What was not seen now is never told again: all of them are looked at anew.
-                    hears = self.changed(&fleet, change).await;
-                }
+            if let Ok(fleet) = self.fleets.find(&reach).await
+                && self.takes(&fleet)
+            {
+                // From here on it is that one: what is known of it says nothing of another, which may answer while it is away.
+                reach = fleet.engine().socket().map_or(reach, Reach::at);
+                self.hear_in(&fleet, clock.now()).await;
             }
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    /// Whether this engine is for it to listen to: however it is reached, one does so. Another engine may have come in its place.
+    /// Listens until the stream ends.
+    async fn hear_in(&mut self, fleet: &Fleet, now: Timestamp) {
+        let mut changes = pin!(fleet.changes(Timestamp(now.0.saturating_sub(BEFORE.0))));
+        // What is told from here on is not missed while they are looked at.
+        self.unseen.extend(self.known.keys().cloned());
+        loop {
+            self.look_again(fleet).await;
+            let next = changes.next();
+            // What could not be seen is never told again: it is looked at anew, whatever is told meanwhile.
+            let next = if self.unseen.is_empty() { Ok(next.await) } else { tokio::time::timeout(AGAIN, next).await };
+            match next {
+                Ok(Some(Ok(change))) => self.changed(fleet, change).await,
+                Ok(_) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Looks at those that were not seen yet.
+    async fn look_again(&mut self, fleet: &Fleet) {
+        for id in std::mem::take(&mut self.unseen) {
+            if !self.look(fleet, &id).await {
+                self.unseen.insert(id);
+            }
+        }
+    }
+
+    /// Whether this engine is for it to listen to: however it is reached, one does so.
     fn takes(&mut self, fleet: &Fleet) -> bool {
         let Some(socket) = fleet.engine().socket() else { return true };
         let socket = socket.canonicalize().unwrap_or_else(|_| socket.to_owned());
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         if self.engine.as_ref() == Some(&socket) {
             return true;
-        }
-        if let Some(before) = self.engine.take() {
-            engines.remove(&before);
         }
         let free = engines.insert(socket.clone());
         self.engine = free.then_some(socket);
@@ -153,8 +172,8 @@ impl Ear {
         self.tell.say(Input::Health { container: id.to_owned(), well });
     }
 
-    /// Something has happened. False where it could not be seen what.
-    async fn changed(&mut self, fleet: &Fleet, Change { id, label, kind }: Change) -> bool {
+    /// Something has happened.
+    async fn changed(&mut self, fleet: &Fleet, Change { id, label, kind }: Change) {
         let caught = label.origin == Origin::Caught;
         self.known.entry(id.clone()).or_insert_with(|| Heard::of(label.owner.goal.clone(), caught));
         match kind {
@@ -169,14 +188,10 @@ impl Ear {
                     || matches!(fleet.standing(&id).await, Ok(Some(standing)) if standing.ended.is_some_and(|ended| ended.oom));
                 self.ended(&id, Ended { code, oom, at: None });
             }
-            ChangeKind::Health => match fleet.standing(&id).await {
-                Ok(standing) => standing.into_iter().filter(|standing| standing.running).for_each(|standing| self.health(&id, standing)),
-                Err(_) => return false,
-            },
+            ChangeKind::Health => drop(self.unseen.insert(id)),
             ChangeKind::Renamed(name) => self.tell(&id, Told::Renamed { name }),
             ChangeKind::Removed => self.removed(&id),
         }
-        true
     }
 
     /// It runs, by one look: what is told late may be over.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -28,6 +29,9 @@ use crate::ports::container::EndpointJob;
 use crate::ports::job::Command;
 use crate::ports::probe::{Asked, Probe, Probing};
 use crate::ports::runtime::Tell;
+
+/// How long the end of a command inside a container may take.
+const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// How much of a command's output is searched, in bytes.
 const MAX_OUTPUT: usize = 8 << 20;
@@ -64,7 +68,9 @@ async fn answer(runtime: LocalRuntime, probing: Probing, place: Option<(EffectId
                     () = tokio::time::sleep(timeout.std()) => Answer::unknown(Fault::TimedOut, format!("its command took longer than {timeout}")),
                 };
                 if matches!(answer.fault, Some(Fault::TimedOut | Fault::Stopped)) {
-                    super::container_probe::give_up(&runtime.fleets, &reach, container.as_deref()).await;
+                    let gives_up = super::container_probe::give_up(&runtime.fleets, &reach, container.as_deref());
+                    // Whoever ends the place waits for this; what goes on is found by the next one.
+                    drop(tokio::time::timeout(GIVE_UP, gives_up).await);
                 }
                 runtime.inquiries.end(&owner, inquiry);
                 answer

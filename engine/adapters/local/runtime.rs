@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::custom::Around;
 use super::endpoints::Endpoints;
@@ -30,6 +31,9 @@ use crate::plan::explain::limits::Limit;
 use crate::ports::container::{Known, Reach};
 use crate::ports::job::{Job, WatchJob};
 use crate::ports::runtime::{Contained, Holder, LookError, Runtime, Tell};
+
+/// How long a look around may take.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// This host as a runtime.
 #[derive(Clone, Debug)]
@@ -226,9 +230,11 @@ impl Runtime for LocalRuntime {
     fn look_around(&self, by: EffectId, over: bool, tell: &Tell) {
         let (rounds, leases, tell) = (Arc::clone(&self.rounds), Arc::clone(&self.leases), tell.clone());
         tokio::spawn(async move {
-            let looked = tokio::task::spawn_blocking(move || rounds.look(by, over, leases.containment())).await;
-            // Whoever waits for it is told in any case.
-            tell.say(Input::Shown(Shown::Around { by, over, suspects: looked.unwrap_or_default() }));
+            let look = tokio::task::spawn_blocking(move || rounds.look(by, over, leases.containment()));
+            let looked = tokio::time::timeout(LOOK, look).await;
+            // Whoever waits for it is told in any case: a folder that hangs holds nobody up.
+            let suspects = looked.ok().and_then(Result::ok).unwrap_or_default();
+            tell.say(Input::Shown(Shown::Around { by, over, suspects }));
         });
     }
 

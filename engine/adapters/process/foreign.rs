@@ -1,5 +1,5 @@
 //! What is used in a control group that somebody else made: a container's, by its container engine. Looks, and one end: that of a process
-//! which was started in it for us.
+//! which was started in it for us, with its children.
 //!
 //! | figure | version 2 | version 1 |
 //! |---|---|---|
@@ -18,16 +18,28 @@ use super::cgroup::files;
 use super::cgroup::hierarchy::{Hierarchies, Place};
 use super::identity::{open_pid, send};
 use super::limits::Limit;
+use super::table::{self, Stat};
 use super::usage::{Now, Usage};
 
 /// What version 1 calls no limit: the largest number of bytes in whole pages.
 const UNLIMITED: u64 = 1 << 62;
 
-/// Kills a process where it is in a group of this name, and whoever has its number otherwise not. Whether it was there.
+/// Kills a process and those that it has started, as far as they are in a group of this name: whoever has such a number otherwise is left.
+/// Who belongs to a user whom we may not signal is left, too.
 ///
 /// # Errors
-/// Where it may not be looked at or signalled.
-pub fn kill_in(pid: u32, name: &str) -> io::Result<bool> {
+/// Where one of them cannot be looked at or signalled.
+pub fn kill_in(pid: u32, name: &str) -> io::Result<()> {
+    let all: Vec<(u32, u32)> = table::pids().into_iter().filter_map(|pid| Some((pid, Stat::read(pid)?.parent))).collect();
+    let (mut family, mut next) = (vec![pid], 0);
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(all.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    family.into_iter().try_for_each(|pid| kill_one_in(pid, name).map(drop))
+}
+
+fn kill_one_in(pid: u32, name: &str) -> io::Result<bool> {
     // First the handle, then the look: what is found there is what is killed.
     let Some(process) = open_pid(pid)? else { return Ok(false) };
     if ForeignGroup::of(pid, name).is_none() {
