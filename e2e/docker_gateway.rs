@@ -118,7 +118,10 @@ impl Endpoint {
     }
 
     fn docker(&self, args: &[&str]) -> String {
-        let output = self.command("docker", args).output().unwrap();
+        // The engine carries out one prune at a time, whoever asks for it.
+        let prunes = |output: &Output| String::from_utf8_lossy(&output.stderr).contains("a prune operation is already running");
+        let output =
+            until("another test's prune to end", || Some(self.command("docker", args).output().unwrap()).filter(|output| !prunes(output)));
         said(args, &output)
     }
 
