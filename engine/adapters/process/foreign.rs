@@ -30,6 +30,10 @@ const UNLIMITED: u64 = 1 << 62;
 /// # Errors
 /// Where one of them cannot be looked at or signalled.
 pub fn kill_in(pid: u32, name: &str) -> io::Result<()> {
+    // Of one that is not there itself, nobody is a child: not of 0, which stands for a number that nobody has told, either.
+    if pid == 0 || ForeignGroup::of(pid, name).is_none() {
+        return Ok(());
+    }
     let all: Vec<(u32, u32)> = table::pids().into_iter().filter_map(|pid| Some((pid, Stat::read(pid)?.parent))).collect();
     let (mut family, mut next) = (vec![pid], 0);
     while let Some(parent) = family.get(next).copied() {
@@ -128,6 +132,49 @@ fn cpu_time(dir: &Path) -> Option<u64> {
 #[expect(clippy::disallowed_methods, reason = "a test lays out its own groups")]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test starts and places what is killed")]
+    fn whoever_is_killed_inside_is_the_one_that_was_named_with_its_children() {
+        let Some(place) = Hierarchies::read().v2 else { return };
+        let name = format!("sculpt-test-inside-{}", std::process::id());
+        let group = place.here.join(&name);
+        // Only who may write control groups has anything to test here.
+        if files::make(&group).is_err() {
+            return;
+        }
+        let start = || {
+            let script = "read go; sleep 86400 & echo up; wait";
+            let mut command = std::process::Command::new("/bin/sh");
+            let piped = command.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+            let mut child = piped.spawn().expect("a start");
+            files::write(&group.join("cgroup.procs"), &child.id().to_string()).expect("a member");
+            std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), b"go\n").expect("a line");
+            let mut up = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().expect("a pipe")), &mut up).expect("a line");
+            child
+        };
+        let (mut main, mut asks) = (start(), start());
+        let members = || files::processes(&group).expect("a look");
+        kill_in(0, &name).expect("nothing to do");
+        kill_in(1, &name).expect("nothing to do");
+        kill_in(asks.id(), "another").expect("nothing to do");
+        assert_eq!(members().len(), 4);
+        kill_in(asks.id(), &name).expect("an end");
+        asks.wait().expect("its end");
+        while members().len() > 2 {
+            std::thread::yield_now();
+        }
+        assert!(members().contains(&main.id()), "the other one and its child live on");
+        kill_in(main.id(), &name).expect("an end");
+        main.wait().expect("its end");
+        while !members().is_empty() {
+            std::thread::yield_now();
+        }
+        while std::fs::remove_dir(&group).is_err() {
+            std::thread::yield_now();
+        }
+    }
 
     /// A directory with files of these contents.
     fn laid_out(name: &str, entries: &[(&str, &str)]) -> (tempfile::TempDir, Place) {
